@@ -57,6 +57,8 @@ class Hello(Value, frozen=True, tag=True):
     pid: int
     role: str = "driver"
     """`driver`, `reviewer` or `watcher`: watchers decide and start nothing."""
+    worktree: str = ""
+    """The working tree the client was started in, one of the repository's; the host's own if empty."""
 
 
 class Ask(Value, frozen=True, tag=True):
