@@ -147,6 +147,12 @@ class Database:
             self._disconnect()
 
     @property
+    def driver_error(self) -> type[Exception]:
+        """The base of the driver's own errors, which SQLAlchemy does not wrap outside its calls."""
+        base: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return base
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
@@ -188,9 +194,8 @@ class Database:
     def _disconnect(self) -> None:
         for connection in (self._writer, self._reader):
             if connection is not None:
-                connection.close()
+                connection.close()  # the engine pools none: this closes the database's
         self._writer = self._reader = None
-        self.engine.dispose()
 
     def _ensure_schema(self) -> None:
         """Create the tables, unless they are there; two processes may do so at once."""
@@ -228,8 +233,10 @@ class Database:
 
 def _engine(url: sa.URL, busy_seconds: float) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=2, connect_args={"connect_timeout": 10})
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds})
+        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 10})
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, connect_args={"check_same_thread": False, "timeout": busy_seconds}
+    )
 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
-from studio.domain.errors import InternalError
 from studio.journal.database import Database
+from studio.journal.listening import Listener
 
-__all__ = ["CHANNEL", "Follower"]
+__all__ = ["Follower"]
 
-CHANNEL = "studio_journal"
-"""The PostgreSQL channel every append notifies."""
 _SHORTEST, _LONGEST = 0.005, 0.05
 """Seconds between two looks at SQLite's data version: short after something happened, longer the longer nothing does."""
 _SERVER_PAUSE = 1.0
-"""Seconds between two looks at a PostgreSQL head when no notification comes: what is left if the listener broke."""
+"""Seconds between two looks at a PostgreSQL head when no notification comes: what is left while the listener is down."""
 
 
 class Follower:
@@ -34,8 +29,7 @@ class Follower:
         self._head = head
         self._changed = threading.Condition()
         self._pokes = 0
-        self._listener: threading.Thread | None = None
-        self._listening = threading.Event()
+        self._listener: Listener | None = None
 
     def poke(self) -> None:
         """Make every waiter look at the log now."""
@@ -53,63 +47,46 @@ class Follower:
         deadline = time.monotonic() + timeout
         if not self._database.sqlite:
             self._listen()
-        pokes, version = self._pokes, self._version()
+        seen = self._signs()
         head = self._head()
         pause = _SHORTEST
         while head <= after:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            if self._poked(pokes, min(left, pause if self._database.sqlite else _SERVER_PAUSE)):
-                pause = _SHORTEST
-            else:
-                pause = min(pause * 1.5, _LONGEST)
-            before, pokes = (pokes, version), self._pokes
-            version = self._version()
-            if (pokes, version) != before or not self._database.sqlite:
-                head = self._head()
+            poked = self._poked(seen[0], min(left, pause if self._database.sqlite else _SERVER_PAUSE))
+            pause = _SHORTEST if poked else min(pause * 1.5, _LONGEST)
+            signs = self._signs()
+            if signs != seen or not self._database.sqlite:
+                seen, head = signs, self._head()
         return head
+
+    def stop(self) -> None:
+        """Stop listening, and wake every waiter."""
+        with self._changed:
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
+        self.poke()
 
     def _poked(self, pokes: int, seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: self._pokes != pokes, seconds)
 
-    def _version(self) -> int:
-        """Return a number that differs once another connection has committed; always 0 on PostgreSQL."""
+    def _signs(self) -> tuple[int, int]:
+        """Return what is different after an append: the pokes, and SQLite's data version."""
+        pokes = self._pokes
         if not self._database.sqlite:
-            return 0
+            return pokes, 0
         with self._database.read() as connection:
-            return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+            driver: Any = connection.connection.driver_connection  # asked twenty times a second: no layer in between
+            version: int = driver.execute("PRAGMA data_version").fetchone()[0]
+        return pokes, version
 
     def _listen(self) -> None:
         with self._changed:
-            if self._listener is None or not self._listener.is_alive():
-                self._listening.clear()
-                self._listener = threading.Thread(target=self._follow_channel, name="journal-listener", daemon=True)
-                self._listener.start()
-        self._listening.wait(_SERVER_PAUSE)
-
-    def _follow_channel(self) -> None:
-        """Poke on every notification until the database is closed; a lost connection is made again after a second."""
-        while not self._database.closed:
-            with contextlib.suppress(DBAPIError, InternalError), self._database.engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"LISTEN {CHANNEL}")
-                driver: Any = connection.connection.driver_connection
-                self._listening.set()
-                try:
-                    while not self._database.closed:
-                        for _ in driver.notifies(timeout=_SERVER_PAUSE, stop_after=1):
-                            self.poke()
-                except driver_errors(self._database):
-                    connection.invalidate()
-                else:
-                    connection.exec_driver_sql(f"UNLISTEN {CHANNEL}")
-            self.poke()
-            if not self._database.closed:
-                time.sleep(_SERVER_PAUSE)
-
-
-def driver_errors(database: Database) -> type[Exception]:
-    """Return the base of the driver's own errors, which SQLAlchemy does not wrap outside its calls."""
-    errors: type[Exception] = database.engine.dialect.loaded_dbapi.Error
-    return errors
+            if not self._database.closed and (self._listener is None or not self._listener.alive):
+                self._listener = Listener(self._database, self.poke)
+            listener = self._listener
+        if listener is not None:
+            listener.ready.wait(_SERVER_PAUSE)

@@ -12,7 +12,8 @@ from studio.domain.ids import RunId
 from studio.journal.auditing import audit
 from studio.journal.chain import Header, link, payload_digest
 from studio.journal.database import Database, now_us
-from studio.journal.following import CHANNEL, Follower
+from studio.journal.following import Follower
+from studio.journal.listening import CHANNEL
 from studio.journal.tables import events, log_head, snapshots
 from studio.ports.journal import Audit
 
@@ -108,7 +109,7 @@ class EventLog:
         draft = Draft(PayloadErased(tuple(wanted), reason), actor=actor)
         with self._database.write() as connection:
             named = sa.select(events.c.seq, events.c.kind).where(events.c.seq.in_(wanted))
-            kinds = {seq: kind for seq, kind in connection.execute(named)}
+            kinds = dict(connection.execute(named).all())
             for seq in wanted:
                 if kinds.get(seq, kind_of(draft.event)) == kind_of(draft.event):
                     raise UsageError(
@@ -130,7 +131,7 @@ class EventLog:
     def close(self) -> None:
         """Release connections and end the waiting of others."""
         self._database.close()
-        self._follower.poke()
+        self._follower.stop()
 
     def _append(self, connection: sa.Connection, drafts: Sequence[Draft], payloads: Sequence[bytes]) -> list[Record]:
         seq, digest = connection.execute(_HEAD).one()
