@@ -1,0 +1,1 @@
+"""The stages, one module each; `studio.pipeline.workflow` tells their story."""

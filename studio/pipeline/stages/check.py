@@ -1,0 +1,119 @@
+"""Stage 8: the checks on one tree, from exit codes, bound to the tree."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from studio.checks.describe import describe, normalise
+from studio.domain.checks import CheckResult, Outcome
+from studio.domain.events import CheckFinished, CheckStarted
+from studio.domain.ids import ArtifactId, content_digest
+from studio.domain.value import decode, encode
+from studio.pipeline.output import OutputStream
+from studio.pipeline.results import CheckRound, Results
+from studio.pipeline.scope import scope_of
+from studio.pipeline.services import Services, current
+from studio.pipeline.steps import RunSpec
+from studio.pipeline.trees import changed_lines, changed_paths
+from studio.ports.engine import CheckJob
+
+__all__ = ["check_tree", "load_results", "summary"]
+
+_MODEL_TEXT = 12_000
+"""Characters of failures a model is told."""
+
+
+async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
+    """Check a tree: a step's work. Verdicts on a tree that was checked before in the same way are taken over."""
+    services = current()
+    scope = await scope_of(spec)
+    sandbox, _ = await services.sandbox(spec.options.sandbox)
+    level = sandbox.level if sandbox else ""
+    changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, tree)
+    lines = await asyncio.to_thread(changed_lines, services.workspace, spec.base_tree, tree, changed)
+    accept = scope.brief.front.accept
+    key = content_digest("check", tree, spec.base_tree, level, *accept, str(services.environment))
+    kept = services.reuse.find(key) if level else None
+    if kept is not None:
+        results = decode(await services.load(kept.artifact), Results).results
+        for result in results:
+            await _finished(services, spec, result, number)
+        return _round(tree, kept.artifact, results)
+    path = await asyncio.to_thread(services.workspace.checkout, spec.run, "check", tree)
+    job = CheckJob(path, tree, changed, lines, accept)
+    results = tuple(await services.checks.run(job, sandbox, _Reporter(services, spec, number, tree).on_check))
+    artifact = await services.keep(encode(Results(results)))
+    if level and all(result.outcome is not Outcome.NOT_RUN for result in results):
+        services.reuse.keep(key, artifact, 0.0, spec.run)
+    return _round(tree, artifact, results)
+
+
+class _Reporter:
+    """Turns the runner's reports into events and live output."""
+
+    def __init__(self, services: Services, spec: RunSpec, number: int, tree: str) -> None:
+        self._services = services
+        self._spec = spec
+        self._number = number
+        self._tree = tree
+        self._streams: dict[str, OutputStream] = {}
+
+    async def on_check(self, check: str, result: CheckResult | None, data: bytes) -> None:
+        spec, services = self._spec, self._services
+        if result is not None:
+            output = await self._streams[check].finish() if check in self._streams else ArtifactId("")
+            await _finished(services, spec, msgspec.structs.replace(result, output=output or result.output), self._number)
+        elif data:
+            if check not in self._streams:
+                self._streams[check] = OutputStream(services, spec.run, f"check:{spec.run}/{self._number}/{check}")
+            self._streams[check].write(data)
+        else:
+            await services.log(spec.run, _address(spec, self._number, check), CheckStarted(check, self._number, self._tree))
+
+
+def _address(spec: RunSpec, number: int, check: str) -> str:
+    return spec.at(f"{'repair' if number else 'check'}/{check}/{number}")
+
+
+async def _finished(services: Services, spec: RunSpec, result: CheckResult, number: int) -> None:
+    """Log a verdict; what each test covers stays in the artifact, it can be large."""
+    tests = tuple(msgspec.structs.replace(test, covers=()) for test in result.tests)
+    event = CheckFinished(msgspec.structs.replace(result, tests=tests), number)
+    await services.log(spec.run, _address(spec, number, result.check), event, n=1)
+
+
+def _round(tree: str, artifact: ArtifactId, results: tuple[CheckResult, ...]) -> CheckRound:
+    by_outcome = {
+        outcome: tuple(result.check for result in results if result.outcome is outcome) for outcome in Outcome
+    }
+    failing = [result for result in results if result.outcome is Outcome.FAILED]
+    count = sum(
+        max(1, len(result.findings) + sum(test.outcome is Outcome.FAILED for test in result.tests)) for result in failing
+    )
+    return CheckRound(
+        tree,
+        artifact,
+        by_outcome[Outcome.FAILED],
+        by_outcome[Outcome.NOT_RUN],
+        by_outcome[Outcome.PASSED],
+        count,
+        normalise(failing) if failing else "",
+        describe(failing, _MODEL_TEXT) if failing else "",
+    )
+
+
+async def load_results(checked: CheckRound) -> tuple[CheckResult, ...]:
+    """Return a round's full results."""
+    return decode(await current().load(checked.results), Results).results
+
+
+def summary(checked: CheckRound) -> str:
+    """Return one line for people."""
+    parts = [f"{len(checked.passed)} passed"] if checked.passed else []
+    if checked.failed:
+        parts.append("failed: " + ", ".join(checked.failed))
+    if checked.not_run:
+        parts.append("not run: " + ", ".join(checked.not_run))
+    return " · ".join(parts) or "no check applies"
