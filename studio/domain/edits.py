@@ -102,6 +102,8 @@ class AppliedEdit(Value, frozen=True):
     match: MatchKind
     start: int = 0
     end: int = 0
+    note: str = ""
+    """Why it changed nothing, if so: `already applied`, `changes nothing`."""
 
 
 class RefusedEdit(Value, frozen=True):
