@@ -1,0 +1,1 @@
+"""Reusable Textual widgets: plain data in, messages out. They know `themes`, never the studio."""
