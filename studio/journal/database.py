@@ -21,12 +21,14 @@ from sqlalchemy.exc import DBAPIError
 
 from studio.domain.errors import InternalError
 from studio.journal import tables
+from studio.journal.prepared import Prepared
 
 __all__ = ["Database", "now_us"]
 
 _LOCK_KEY = 0x51_4C_53_4A
 """The PostgreSQL advisory lock every writer of a journal takes."""
 _BEGIN_TRIES = 3
+_BEGIN = Prepared(sa.text("BEGIN IMMEDIATE"))
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
@@ -80,8 +82,9 @@ class Database:
             try:
                 yield connection
                 connection.commit()
-            except DBAPIError as error:
+            except (DBAPIError, self.driver_error) as error:
                 self._roll_back(connection)
+                self._drop_writer()  # whatever state it is in
                 raise self.failure(error) from error
             except BaseException:
                 self._roll_back(connection)
@@ -121,9 +124,9 @@ class Database:
         """Return an INSERT into `table` that knows ON CONFLICT."""
         return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
 
-    def failure(self, error: DBAPIError) -> InternalError:
-        """Return the error people read for a database's."""
-        original: Any = error.orig
+    def failure(self, error: Exception) -> InternalError:
+        """Return the error people read for SQLAlchemy's or the driver's."""
+        original: Any = error.orig if isinstance(error, DBAPIError) else error
         text = " ".join(str(original).split())
         if (
             getattr(original, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
@@ -168,11 +171,12 @@ class Database:
             try:
                 if self._writer is None or self._writer.invalidated:
                     self._writer = self.engine.connect()
+                self._writer.begin()  # what goes to the driver does not begin SQLAlchemy's transaction
                 if self.sqlite:
-                    self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+                    _BEGIN.run(self._writer, {})
                 else:
                     self._writer.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
-            except DBAPIError as error:
+            except (DBAPIError, self.driver_error) as error:
                 self._drop_writer()
                 if attempt + 1 == _BEGIN_TRIES:
                     raise self.failure(error) from error

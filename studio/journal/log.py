@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from studio.journal.chain import Header, link, payload_digest
 from studio.journal.database import Database, now_us
 from studio.journal.following import Follower
 from studio.journal.listening import CHANNEL
+from studio.journal.prepared import Prepared
 from studio.journal.tables import events, log_head, snapshots
 from studio.ports.journal import Audit
 
@@ -29,16 +31,18 @@ _COLUMNS = (
     events.c.actor,
     events.c.payload,
 )
-_HEAD = sa.select(log_head.c.seq, log_head.c.digest)
+_HEAD = Prepared(sa.select(log_head.c.seq, log_head.c.digest))
 _HEAD_SEQ = sa.select(log_head.c.seq)
-_MOVE_HEAD = sa.update(log_head).values(seq=sa.bindparam("new_seq"), digest=sa.bindparam("new_digest"))
-_OF_STEP = sa.select(*_COLUMNS).where(
-    events.c.run == sa.bindparam("of_run"),
-    events.c.step == sa.bindparam("of_step"),
-    events.c.step != "",  # lets both planners take the partial index
-    events.c.n.between(sa.bindparam("low"), sa.bindparam("high")),
+_MOVE_HEAD = Prepared(sa.update(log_head).values(seq=sa.bindparam("seq"), digest=sa.bindparam("digest")))
+_OF_STEP = Prepared(
+    sa.select(*_COLUMNS).where(
+        events.c.run == sa.bindparam("run"),
+        events.c.step == sa.bindparam("step"),
+        events.c.step != sa.literal_column("''"),  # lets both planners take the partial index
+        events.c.n.between(sa.bindparam("low"), sa.bindparam("high")),
+    )
 )
-_INSERT = sa.insert(events)
+_INSERT = Prepared(sa.insert(events))
 _AFTER = sa.select(*_COLUMNS).where(events.c.seq > sa.bindparam("after")).order_by(events.c.seq)
 _AFTER_ALL = _AFTER.limit(sa.bindparam("most"))
 _AFTER_RUN = _AFTER.where(events.c.run == sa.bindparam("of_run")).limit(sa.bindparam("most"))
@@ -134,7 +138,7 @@ class EventLog:
         self._follower.stop()
 
     def _append(self, connection: sa.Connection, drafts: Sequence[Draft], payloads: Sequence[bytes]) -> list[Record]:
-        seq, digest = connection.execute(_HEAD).one()
+        ((seq, digest),) = _HEAD.run(connection, {})
         known = _known(connection, drafts)
         at = now_us()
         rows: list[dict[str, object]] = []
@@ -153,8 +157,8 @@ class EventLog:
             known[key] = record
             records.append(record)
         if rows:
-            connection.execute(_INSERT, rows)
-            connection.execute(_MOVE_HEAD, {"new_seq": seq, "new_digest": digest})
+            _INSERT.run_many(connection, rows)
+            _MOVE_HEAD.run(connection, {"seq": seq, "digest": digest})
             if not self._database.sqlite:
                 connection.execute(_NOTIFY)
         return records
@@ -168,12 +172,13 @@ def _known(connection: sa.Connection, drafts: Sequence[Draft]) -> dict[tuple[str
             steps.setdefault((draft.run, draft.step), []).append(draft.n)
     known: dict[tuple[str, str, int], Record] = {}
     for (run, step), numbers in steps.items():
-        values = {"of_run": run, "of_step": step, "low": min(numbers), "high": max(numbers)}
-        for row in connection.execute(_OF_STEP, values):
-            known[run, step, row.n] = _record(row)
+        values = {"run": run, "step": step, "low": min(numbers), "high": max(numbers)}
+        for row in _OF_STEP.run(connection, values):
+            record = _record(row)
+            known[run, step, record.n] = record
     return known
 
 
-def _record(row: sa.Row[int, int, str, str, int, str, str, bytes | None]) -> Record:
+def _record(row: Sequence[Any]) -> Record:
     seq, at, run, step, n, kind, actor, payload = row
     return Record(seq, at / 1e6, decode_event(payload, kind), RunId(run), step, n, actor)
