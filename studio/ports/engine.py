@@ -31,6 +31,8 @@ class CheckJob(Value, frozen=True):
     """`fast` (syntax, lint) or `all`."""
     only: tuple[str, ...] = ()
     """Run these checks only, by name."""
+    test_command: str = ""
+    """The environment's shell command for tests; empty for the default runners."""
 
 
 OnCheck = Callable[[str, CheckResult | None, bytes], Awaitable[None]]
