@@ -35,6 +35,8 @@ class Command(Value, frozen=True):
     writable: bool = True
     """Whether changes to the tree are copied back to the host directory."""
     stdin: bytes = b""
+    mounts: tuple[tuple[str, str], ...] = ()
+    """(host path, path in the tree) of what is shown read-only in the tree: `node_modules`, `.venv`."""
 
 
 class Ending(StrEnum):
