@@ -207,14 +207,17 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def decode_event(payload: bytes | None, kind: str) -> Event:
-    """Return the event of a payload; an `UnknownEvent` for a kind or shape from the future, or an erased payload."""
+    """Return the event of a payload; an `UnknownEvent` for a kind or shape from the future, or an erased payload.
+
+    A damaged payload is unknown too: the rest of the log stays readable, and the audit names the record.
+    """
     if payload is None:
         return UnknownEvent(kind, erased=True)
     if kind not in EVENT_KINDS:
         return UnknownEvent(kind)
     try:
         return _decoder.decode(payload)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return UnknownEvent(kind)
 
 
