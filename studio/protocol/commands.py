@@ -109,6 +109,13 @@ class GetChangeSet(Value, frozen=True, tag=True):
     run: RunId
 
 
+class GetPatch(Value, frozen=True, tag=True):
+    """A run's change set as a patch that `git apply` takes: all of it, or what is accepted."""
+
+    run: RunId
+    accepted: bool = False
+
+
 class GetArtifact(Value, frozen=True, tag=True):
     """An artifact's bytes, base64 on the wire."""
 
@@ -377,7 +384,7 @@ class Shutdown(Value, frozen=True, tag=True):
 
 
 Command: TypeAlias = (
-    StartRun | CancelRun | ResumeRun | ForkRun | ReviseRun | TellRun | AnswerGate | GetRun | ReadEvents | GetChangeSet
+    StartRun | CancelRun | ResumeRun | ForkRun | ReviseRun | TellRun | AnswerGate | GetRun | ReadEvents | GetChangeSet | GetPatch
     | GetArtifact | Decide | MakeRemark | CheckSubset | Land | PreviewUndo | Undo | Why | WaiveCheck | Execute
     | StopExecute | RunCheck | SaveBrief | ListBriefs | ListFiles | ReadFile | SearchMemory | AddMemory
     | CorrectMemory | ForgetMemory | ShowMemory | EraseRecords | CollectGarbage | GetStatus | Shutdown
@@ -394,6 +401,7 @@ RESULTS: dict[type[Value], type[object]] = {
     GetRun: RunState,
     ReadEvents: Records,
     GetChangeSet: ChangeSet,
+    GetPatch: Blob,
     GetArtifact: Blob,
     Decide: Done,
     MakeRemark: Done,
