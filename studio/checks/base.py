@@ -68,7 +68,6 @@ class CheckContext(Protocol):
         *,
         env: tuple[tuple[str, str], ...] = (),
         limits: Limits | None = None,
-        writable: bool = False,
         on_output: Callable[[bytes], None] | None = None,
     ) -> Ran:
         """Run a command in the sandbox, its output streamed to whoever follows the check, or to `on_output`."""
@@ -81,8 +80,6 @@ class Check(Protocol):
     name: str
     fast: bool
     """Whether it belongs to the fast tier."""
-    alone: bool
-    """Whether it runs code of the tree and so never beside another such check."""
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether the tree gives it anything to do."""

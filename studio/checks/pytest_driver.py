@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +119,8 @@ def main(nonce: str, paths: list[str], arguments: list[str]) -> int:
     measured = start_coverage(paths)
     recorder = Recorder(measured, paths)
     extra = ["-p", "no:cacheprovider"]
-    try:
-        import pytest_cov  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport] -- only whether it is there  # noqa: F401
-
+    if find_spec("pytest_cov") and "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ:
         extra.append("--no-cov")
-    except ImportError:
-        pass
     code = int(pytest.main([*extra, *arguments], plugins=[recorder]))
     lines = lines_of(measured, paths, recorder.tests) if measured else {}
     report = {"tests": list(recorder.tests.values())[:MAX_TESTS], "lines": lines, "exit": code}

@@ -31,7 +31,6 @@ class LintCheck:
 
     name = "lint"
     fast = True
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there is a touched Python file."""
@@ -61,7 +60,6 @@ class FormatCheck:
 
     name = "format"
     fast = True
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there is a touched Python file."""

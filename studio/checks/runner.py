@@ -58,20 +58,17 @@ class CheckRunner:
     async def run(self, job: CheckJob, sandbox: Sandbox | None, on_check: OnCheck | None = None) -> list[CheckResult]:
         """Run the checks of a job and return their results in the order of `names`.
 
-        Checks that run code of the tree do so one after the other. A check whose tool or sandbox is missing, or that
-        the sandbox refuses, is *not run*, with the reason.
+        Each command works on a copy of the tree of its own, nothing is copied back, so checks are independent. A check
+        whose tool or sandbox is missing, or that the sandbox refuses, is *not run*, with the reason.
         """
         view = TreeView(job.tree, job.changed, job.test_command)
         checks = await asyncio.to_thread(self._select, job, view)
-        slots, alone = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(check: Check) -> CheckResult:
             if sandbox is None:
                 return await _announce(not_run(check.name, job, "no sandbox works here"), on_check)
-            if not check.alone:
-                async with slots:
-                    return await self._run_one(check, job, view, sandbox, on_check)
-            async with alone, slots:
+            async with slots:
                 return await self._run_one(check, job, view, sandbox, on_check)
 
         async with asyncio.TaskGroup() as group:
@@ -184,10 +181,9 @@ class _Context:
         *,
         env: tuple[tuple[str, str], ...] = (),
         limits: Limits | None = None,
-        writable: bool = False,
         on_output: Callable[[bytes], None] | None = None,
     ) -> Ran:
         """Run a command in the sandbox."""
-        command = Command(argv, env=CHECK_ENV + env, limits=limits or Limits(), writable=writable)
+        command = Command(argv, env=CHECK_ENV + env, limits=limits or Limits(), writable=False)
         result = await self._sandbox.run(self.job.tree, command, on_output or self._follower.take)
         return Ran(argv, result)

@@ -37,7 +37,6 @@ class SecurityCheck:
 
     name = "security"
     fast = False
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there is a touched Python file."""
@@ -91,7 +90,6 @@ class SecretsCheck:
 
     name = "secrets"
     fast = True
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether anything is touched."""

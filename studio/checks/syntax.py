@@ -86,7 +86,6 @@ class SyntaxCheck:
 
     name = "syntax"
     fast = True
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there may be a file in a known language."""

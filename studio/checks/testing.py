@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ TEST_LIMITS = Limits(seconds=600.0, output_bytes=16 * MEBI)
 NO_TESTS = 5
 NO_PYTEST = 96
 NOT_FOUND = 127
+
+_CONFIGURATION = frozenset(
+    {"pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", "conftest.py", "uv.lock"}
+)
+_REQUIREMENTS = re.compile(r"(?:^|/)requirements[^/]*\.(?:txt|in)$")
+_PLUGIN = re.compile(rb"pytest[-_]\w|\bhypothesis\b|\banyio\b|\bsyrupy\b|asyncio_mode|required_plugins")
 
 _DRIVER = Path(__file__).with_name("pytest_driver.py")
 _LAUNCH = (
@@ -51,7 +58,6 @@ class PytestCheck:
 
     name = "tests"
     fast = False
-    alone = True
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there is Python, or a test command of the environment."""
@@ -66,7 +72,8 @@ class PytestCheck:
         cut = _Cut(b"\x1e" + nonce.encode())
         touched = json.dumps(list(context.job.changed))
         argv = ("sh", "-c", _LAUNCH, "sh", _DRIVER.read_text("utf-8"), nonce, touched, "-q", "-rN", "--color=no")
-        ran = await context.run(argv, limits=TEST_LIMITS, writable=True, on_output=cut.filter(context.show))
+        lean = () if _names_plugin(context.view) else (("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"),)
+        ran = await context.run(argv, env=lean, limits=TEST_LIMITS, on_output=cut.filter(context.show))
         cut.end(context.show)
         shown = Ran(("python", "-m", "pytest", "-q"), ran.result)
         return self._judge(context.job, shown, _read(ran, nonce))
@@ -88,6 +95,12 @@ class PytestCheck:
         summary = ", ".join(f"{counts[outcome]} {word}" for outcome, word in words if counts[outcome])
         result = verdict(self.name, job, ran, _failures(report.tests), summary=summary or f"exit code {code}", ok=ok)
         return msgspec.structs.replace(result, tests=report.tests, coverage=_coverage(job, report))
+
+
+def _names_plugin(view: TreeView) -> bool:
+    """Return whether the repository names a pytest plugin. One that does not is not given whatever is installed here."""
+    files = [path for path in view.files if path.rpartition("/")[2] in _CONFIGURATION or _REQUIREMENTS.search(path)]
+    return any(_PLUGIN.search(read_regular(view.root, path) or b"") for path in files[:50])
 
 
 def _failures(tests: tuple[TestCase, ...]) -> tuple[Finding, ...]:
@@ -161,7 +174,6 @@ class CommandTests:
     """A test command judged by its exit code alone."""
 
     fast = False
-    alone = True
 
     def __init__(self, name: str, argv: tuple[str, ...], markers: tuple[str, ...]) -> None:
         self.name = name
@@ -178,7 +190,7 @@ class CommandTests:
         """Run the command."""
         if not await context.has(self.argv[0]):
             return not_run(self.name, context.job, f"{self.argv[0]} is not in the sandbox")
-        ran = await context.run(self.argv, limits=TEST_LIMITS, writable=True)
+        ran = await context.run(self.argv, limits=TEST_LIMITS)
         passed = ran.result.exit_code == 0
         summary = "passed" if passed else f"exit code {ran.result.exit_code}"
         findings = () if passed else (Finding(self.name, "exit", Level.ERROR, tail(ran.result.output)),)

@@ -42,7 +42,6 @@ class TypesCheck:
 
     name = "types"
     fast = False
-    alone = False
 
     def applies(self, view: TreeView, /) -> bool:
         """Return whether there is a touched Python file."""
