@@ -80,6 +80,8 @@ class Usage(Value, frozen=True):
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    estimated: bool = False
+    """Counted here: the provider did not tell."""
 
 
 class ReplySource(StrEnum):

@@ -25,7 +25,12 @@ class CallContext(Protocol):
     on_delta: OnDelta | None
 
     def emit(self, *events: object) -> None:
-        """Append model events (`model.called`, `model.failed`, `model.replied`) of this step, in order."""
+        """Append model events (`model.called`, `model.failed`, `model.replied`) of this step, in order.
+
+        Called from a thread, never twice at once for one context. A call that is asked again after a crash emits
+        `model.called` anew (`repeated`), and one whose reply was committed emits `model.replied` alone: so only
+        `model.replied` is to be kept from being appended twice, by a step and number of its own.
+        """
         ...
 
 

@@ -75,6 +75,7 @@ FAULTS = {
     "slow-start": "waits `delay` seconds before the first byte",
     "slow-bytes": "waits `delay` seconds between chunks",
     "cut": "closes the connection after half of the chunks",
+    "stop-early": "ends the stream properly, but before the reply is finished",
     "bad-tool-json": "tool call arguments are cut, so that they are not JSON",
     "empty": "an assistant message without text or calls",
     "garbage": "200 with bytes that are not the protocol",
@@ -481,13 +482,15 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "cut":
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+        elif fault == "stop-early":
+            self._chunk(b"")
         elif fault == "garbage-stream":
             self._event(b"\x00\xff{not json")
             self._chunk(b"")
         elif fault == "stream-error":
             self._event(json.dumps({"error": {"message": "The server had an error.", "code": "server_error"}}).encode())
             self._chunk(b"")
-        return fault in {"cut", "garbage-stream", "stream-error"}
+        return fault in {"cut", "stop-early", "garbage-stream", "stream-error"}
 
     def _event(self, data: bytes) -> None:
         self._chunk(b"data: " + data + b"\n\n")
