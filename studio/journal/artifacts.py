@@ -90,6 +90,8 @@ class GitArtifacts:
                 os.utime(path)  # as git does: gc spares what was wanted a moment ago
             except FileNotFoundError:
                 _write_object(path, zlib.compress(content, 1))
+            except PermissionError:
+                pass  # another person's in a shared repository: it is there, which is what counts
         except OSError as error:
             raise InternalError(
                 f"An artifact cannot be written to {self._store}: {error.strerror or error}.",

@@ -28,6 +28,8 @@ __all__ = ["Database", "now_us"]
 _LOCK_KEY = 0x51_4C_53_4A
 """The PostgreSQL advisory lock every writer of a journal takes."""
 _BEGIN_TRIES = 3
+_TRUSTED_SECONDS = 1.0
+"""How long after its last use a server's connection is taken to be there."""
 _BEGIN = Prepared(sa.text("BEGIN IMMEDIATE"))
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -60,6 +62,7 @@ class Database:
         self._write_lock, self._read_lock = threading.RLock(), threading.RLock()
         self._writer: sa.Connection | None = None
         self._reader: sa.Connection | None = None
+        self._read_at = 0.0
         self._closed = False
         self.engine = _engine(url, busy_seconds)
         _open.add(self)
@@ -101,15 +104,9 @@ class Database:
         with self._read_lock:
             self._check_open()
             try:
-                if self._reader is None or self._reader.invalidated:
-                    reader = self.engine.connect()
-                    # Outside a transaction: nothing stays open between two reads, so nothing holds back a checkpoint.
-                    self._reader = reader if self.sqlite else reader.execution_options(isolation_level="AUTOCOMMIT")
-                yield self._reader
+                yield self._reading()
             except DBAPIError as error:
-                if self._reader is not None:
-                    self._reader.close()
-                    self._reader = None
+                self._drop_reader()
                 raise self.failure(error) from error
 
     def scrub(self) -> None:
@@ -164,6 +161,26 @@ class Database:
         if self._closed:
             raise InternalError(f"The journal {self.name} is closed.", "This is a bug; please report it.")
 
+    def _reading(self) -> sa.Connection:
+        """Return the reading connection; one to a server that was idle is tried first, since a server may drop it."""
+        if self._reader is not None and not self.sqlite and time.monotonic() > self._read_at + _TRUSTED_SECONDS:
+            try:
+                self._reader.execute(sa.select(1))
+            except DBAPIError:
+                self._drop_reader()
+        if self._reader is None:
+            self._reader = self.engine.connect()
+            if not self.sqlite:
+                # Outside a transaction: nothing stays open between two reads. SQLite begins none by itself.
+                self._reader.execution_options(isolation_level="AUTOCOMMIT")
+        self._read_at = time.monotonic()
+        return self._reader
+
+    def _drop_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
     def _begin(self) -> sa.Connection:
         """Return the writing connection with the writers' lock taken, reconnecting when it was lost."""
         for attempt in range(_BEGIN_TRIES):
@@ -171,6 +188,8 @@ class Database:
             try:
                 if self._writer is None or self._writer.invalidated:
                     self._writer = self.engine.connect()
+                elif self._writer.in_transaction():  # an interrupt came between two lines
+                    self._writer.rollback()
                 self._writer.begin()  # what goes to the driver does not begin SQLAlchemy's transaction
                 if self.sqlite:
                     _BEGIN.run(self._writer, {})

@@ -50,6 +50,6 @@ class SnapshotTable:
         for data in found:
             try:
                 return decode(data, StudioState)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
         return None

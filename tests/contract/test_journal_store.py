@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +21,7 @@ from studio.domain.places import Places
 from studio.domain.runs import Budget
 from studio.domain.stages import Stage
 from studio.domain.state import StudioState
-from studio.journal import JournalStore, open_store
+from studio.journal import JournalStore, open_journal, open_store
 from studio.ports.journal import Artifacts, Journal, Ledger, Replies, Reuse, Streams
 
 RUN = RunId("r-1")
@@ -344,3 +347,45 @@ def test_a_journal_of_a_newer_version_is_refused(store: JournalStore, places: Pl
         connection.execute(sa.text("UPDATE journal_schema SET version = 99"))
     with pytest.raises(InternalError, match="schema 99"):
         open_store(places, database_url)
+
+
+def test_processes_append_to_a_server_at_once(postgresql_url: str) -> None:
+    script = Path(__file__).parents[1] / "unit" / "journal" / "appending.py"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(script), "together", postgresql_url, "3", "10"]
+    subprocess.run(command, env=environment, check=True, timeout=100)
+    killed = [sys.executable, str(script), "killed", postgresql_url, "5", "3"]
+    told = subprocess.run(killed, env=environment, check=True, timeout=100, capture_output=True, text=True).stdout
+    journal = open_journal(postgresql_url)
+    records = journal.read(limit=10**6)
+    assert journal.audit().ok
+    journal.close()
+    assert [record.seq for record in records] == list(range(1, len(records) + 1))
+    at = {(record.step, record.n): record.seq for record in records}
+    assert len(at) == len(records) >= 3 * 20 + 20
+    assert all(at[step, 0] == int(first) for step, first in map(str.split, told.splitlines()))
+
+
+def test_a_server_that_dropped_its_connections_is_connected_to_again(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.journal.database._TRUSTED_SECONDS", 0.0)
+    journal, other = open_journal(postgresql_url), open_journal(postgresql_url)
+    journal.append([told("a")])
+    assert journal.wait(0, 60) == 1
+    pid = sa.text("SELECT pg_backend_pid()")
+    with journal._database.write() as connection:
+        pids = [connection.execute(pid).scalar_one()]
+    with journal._database.read() as connection:
+        pids.append(connection.execute(pid).scalar_one())
+    with other._database.read() as connection:
+        dropped = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(:pids)")
+        connection.execute(dropped, {"pids": pids})
+        listeners = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN studio_journal'"
+        connection.execute(sa.text(listeners))
+    assert journal.head() == 1
+    assert journal.append([told("b")])[0].seq == 2
+    other.append([told("c")])
+    assert journal.wait(2, 60) == 3
+    journal.close()
+    other.close()
