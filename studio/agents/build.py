@@ -156,13 +156,13 @@ class BuildConversation(Value, frozen=True):
         if done.finish is not None and not refused and not done.problems:
             return msgspec.structs.replace(talk, outcome=done.finish)
         stuck = self.stuck + 1 if refused or done.problems else 0
-        over = talk._over(stuck, report, done)
+        over = _over(talk, stuck, report, done)
         if over is not None:
             return msgspec.structs.replace(talk, outcome=over)
-        answers = talk._answers(done, results)
+        answers = _answers(talk, done, results)
         messages = elide((*talk.messages, *answers), self.inputs.limits.history_chars)
         talk = msgspec.structs.replace(talk, messages=messages, stuck=stuck, waiting=())
-        return talk._remark(self.waiting)
+        return _remark(talk, self.waiting)
 
     def tell(self, remarks: Sequence[str]) -> BuildConversation:
         """Return the conversation with people's remarks added; `remarks` is all of the run's, those told before included."""
@@ -172,41 +172,44 @@ class BuildConversation(Value, frozen=True):
         talk = msgspec.structs.replace(self, told=self.told + len(new))
         if self.pending:
             return msgspec.structs.replace(talk, waiting=(*self.waiting, *new))
-        return talk._remark(new)
+        return _remark(talk, new)
 
-    def _remark(self, remarks: Sequence[str]) -> BuildConversation:
-        if not remarks:
-            return self
-        text = "\n".join(["People on this run say:", *(f"- {bounded(remark, 4000)}" for remark in remarks)])
-        return msgspec.structs.replace(self, messages=_with_user(self.messages, text))
 
-    def _over(self, stuck: int, report: EditReport | None, done: Understood) -> GiveUp | None:
-        limits = self.inputs.limits
-        if stuck > limits.refusals:
-            last = describe_report(report) if report and report.refused else "\n".join(done.problems)
-            return GiveUp(f"{stuck} replies in a row could not be used. The last: {bounded(last, 600)}")
-        if self.turn >= limits.turns:
-            return GiveUp(f"not finished after {self.turn} model calls")
-        return None
+def _remark(talk: BuildConversation, remarks: Sequence[str]) -> BuildConversation:
+    if not remarks:
+        return talk
+    text = "\n".join(["People on this run say:", *(f"- {bounded(remark, 4000)}" for remark in remarks)])
+    return msgspec.structs.replace(talk, messages=_with_user(talk.messages, text))
 
-    def _answers(self, done: Understood, results: Sequence[Result]) -> list[Message]:
-        limit = self.inputs.limits.result_chars
-        texts = {result.call: _result_text(result, limit) for result in results}
-        hint = "This is your last reply: finish the task in it." if self.turn + 1 >= self.inputs.limits.turns else ""
-        messages: list[Message] = []
-        if done.message.calls:
-            answered = dict(done.answers)
-            for call in done.message.calls:
-                text = answered.get(call.id) or texts.get(done.routes.get(call.id, call.id), "")
-                messages.append(Message("tool", text, call=call.id))
-            loose = [*done.problems] if not answered else []
-            parts = [*loose, *([hint] if hint else [])]
-            return [*messages, Message("user", "\n\n".join(parts))] if parts else messages
-        parts = [*(f"Nothing of your reply was applied. {problem}" for problem in done.problems)]
-        for action in done.actions:
-            title = action.name if isinstance(action, UseTool) else "edits"
-            parts.append(data("result", _title(action, title), texts[action.call]))
-        return [Message("user", "\n\n".join([*parts, *([hint] if hint else [])]) or "Go on.")]
+
+def _over(talk: BuildConversation, stuck: int, report: EditReport | None, done: Understood) -> GiveUp | None:
+    limits = talk.inputs.limits
+    if stuck > limits.refusals:
+        last = describe_report(report) if report and report.refused else "\n".join(done.problems)
+        return GiveUp(f"{stuck} replies in a row could not be used. The last: {bounded(last, 600)}")
+    if talk.turn >= limits.turns:
+        return GiveUp(f"not finished after {talk.turn} model calls")
+    return None
+
+
+def _answers(talk: BuildConversation, done: Understood, results: Sequence[Result]) -> list[Message]:
+    limit = talk.inputs.limits.result_chars
+    texts = {result.call: _result_text(result, limit) for result in results}
+    hint = "This is your last reply: finish the task in it." if talk.turn + 1 >= talk.inputs.limits.turns else ""
+    messages: list[Message] = []
+    if done.message.calls:
+        answered = dict(done.answers)
+        for call in done.message.calls:
+            text = answered.get(call.id) or texts.get(done.routes.get(call.id, call.id), "")
+            messages.append(Message("tool", text, call=call.id))
+        loose = [*done.problems] if not answered else []
+        parts = [*loose, *([hint] if hint else [])]
+        return [*messages, Message("user", "\n\n".join(parts))] if parts else messages
+    parts = [*(f"Nothing of your reply was applied. {problem}" for problem in done.problems)]
+    for action in done.actions:
+        title = action.name if isinstance(action, UseTool) else "edits"
+        parts.append(data("result", _title(action, title), texts[action.call]))
+    return [Message("user", "\n\n".join([*parts, *([hint] if hint else [])]) or "Go on.")]
 
 
 def _title(action: Action, title: str) -> str:

@@ -66,10 +66,8 @@ def context_part(pack: ContextPack, *, numbered: bool = False) -> str:
             text = "\n".join(f"{n:>5}: {line}" for n, line in enumerate(text.split("\n"), file.start_line))
         span = f" from line {file.start_line}" if file.start_line > 1 else ""
         parts.append(data("file", f"{file.path}{span}", text))
-    for recalled in pack.memories:
-        parts.append(
-            data(
-                "memory", f"{recalled.item.collection.value}, {recalled.item.source}", bounded(recalled.item.text, 2000)
-            )
-        )
+    parts.extend(
+        data("memory", f"{each.item.collection.value}, {each.item.source}", bounded(each.item.text, 2000))
+        for each in pack.memories
+    )
     return "\n".join(["## Repository", *parts]) if parts else ""

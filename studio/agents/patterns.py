@@ -106,7 +106,7 @@ def choose_patterns(
         score = sum(parts.values()) * factor
         if score >= _LEAST:
             main = max(parts, key=lambda name: parts[name])
-            told = "" if factor == 1.0 else f", ×{factor:.2f} by its record here"
+            told = "" if factor == 1.0 else f", times {factor:.2f} by its record here"
             scored.append(
                 (score, pattern, f"{main} {values[main]:.2f}, score {score:.2f} for {pattern.cost:g} units{told}")
             )

@@ -78,9 +78,11 @@ _SCHEMAS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ),
     "outline": ("List the definitions of a file with their lines.", {"path": _PATH}, ("path",)),
     "edit": (
-        "Change one file in one of five ways: `search` and `replace` (search: whole lines that occur exactly once, copied "
-        "from the file), `content` (a new file, or all of an existing one), `append`, `delete`, or `rename_to`. All edits of "
-        "one reply are applied together or not at all.",
+        (
+            "Change one file in one of five ways: `search` and `replace` (search: whole lines that occur exactly once, copied "
+            "from the file), `content` (a new file, or all of an existing one), `append`, `delete`, or `rename_to`. All edits of "
+            "one reply are applied together or not at all."
+        ),
         {
             "path": _PATH,
             "search": _text("Lines of the file as they are now; enough of them to be unique."),

@@ -61,13 +61,17 @@ def read_block(lines: Sequence[str], at: int, inherited: str) -> Block:
     old, new = _joined(lines[at + 1 : dividers[0]]), _joined(lines[dividers[0] + 1 : close])
     if keyword == "LINES":
         return _lines_block(where, rest, inherited, (old, new), close + 1)
-    path = path_line(rest) or inherited
+    return _search_block(where, keyword, path_line(rest) or inherited, (old, new), close + 1)
+
+
+def _search_block(where: str, keyword: str, path: str, texts: tuple[str, str], end: int) -> Block:
+    old, new = texts
     if not path:
-        return Block(close + 1, problem=_nameless(where))
+        return Block(end, problem=_nameless(where))
     if keyword == "APPEND" and old:
-        return Block(close + 1, problem=f"{where}: an APPEND block has nothing above its {'=' * size}.")
+        return Block(end, problem=f"{where}: an APPEND block has nothing above its {'=' * size}.")
     edit = SearchReplace(path, old, new, append=keyword == "APPEND")
-    return Block(close + 1, (edit,), path)
+    return Block(end, (edit,), path)
 
 
 def _lines_block(where: str, rest: str, inherited: str, texts: tuple[str, str], end: int) -> Block:

@@ -133,8 +133,10 @@ def _hunk(lines: Sequence[str], at: int, limit: int) -> tuple[int, PatchHunk, st
             return (
                 position,
                 PatchHunk(0, ()),
-                f"Line {position + 1} of your reply: {line[:60]!r} stands in a hunk without a leading ' ', '-' or '+', and the "
-                "counts of its `@@` line do not say that the hunk ends before it.",
+                (
+                    f"Line {position + 1} of your reply: {line[:60]!r} stands in a hunk without a leading ' ', '-' or '+', and the "
+                    "counts of its `@@` line do not say that the hunk ends before it."
+                ),
             )
         if not line.startswith("\\"):
             body.append(_content(line))

@@ -58,11 +58,16 @@ def _malformed(path: str) -> str:
         return "the path is too long"
     if path.startswith(("/", "~")) or _DRIVE.match(path) or "\\" in path:
         return "paths are relative to the repository's root, with forward slashes"
+    return _indirect(path)
+
+
+def _indirect(path: str) -> str:
     if ".." in path.split("/"):
         return "the path leaves the repository"
-    if posixpath.normpath(path) != path or path == ".":
-        return f"write the path plainly, as {posixpath.normpath(path)}" if path != "." else "the path names a directory"
-    return ""
+    plain = posixpath.normpath(path)
+    if plain == ".":
+        return "the path names a directory"
+    return "" if plain == path else f"write the path plainly, as {plain}"
 
 
 def _plain(name: str) -> str:

@@ -30,7 +30,7 @@ def render(text: str, place: Place, search: str, replace: str) -> str:
     old, new = to_lines(search), to_lines(replace)
     if not new and not search.endswith("\n"):
         new = [""]
-    written = [line for line in reindent(new, place.indents)]
+    written = reindent(new, place.indents)
     pieces: list[Line] = []
     for tag, low, high, begin, end in _opcodes(old, new):
         if tag == "equal":

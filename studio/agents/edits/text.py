@@ -11,6 +11,7 @@ from studio.domain.value import Value
 __all__ = ["Line", "TextFile", "Unreadable", "decode_file", "dominant_eol", "encode_text", "split_lines", "to_lines"]
 
 _PIECE = re.compile(r"[^\n]*\n|[^\n]+")
+_LAST_ASCII, _LAST_LATIN_1 = 0x7F, 0xFF
 _C1 = re.compile(r"[\x80-\x9f]")
 
 
@@ -30,7 +31,7 @@ class TextFile(Value, frozen=True):
 
 
 class Line(Value, frozen=True):
-    """A line: its text and its end (`\\n`, `\\r\\n`, or nothing at the end of a file)."""
+    """A line: its text and its end (LF, CRLF, or nothing at the end of a file)."""
 
     body: str
     eol: str
@@ -61,11 +62,11 @@ def encode_text(text: str, like: TextFile) -> bytes | Unreadable:
         except UnicodeEncodeError:
             return Unreadable("the new text holds half a surrogate pair; write whole characters")
     known = set(like.text)
-    strange = sorted({char for char in text if ord(char) > 0x7F} - known)
+    strange = sorted({char for char in text if ord(char) > _LAST_ASCII} - known)
     if not strange:
         return text.encode("latin-1")
     shown = ", ".join(repr(char) for char in strange[:4])
-    if _C1.search(like.text) or any(ord(char) > 0xFF for char in strange):
+    if _C1.search(like.text) or any(ord(char) > _LAST_LATIN_1 for char in strange):
         return Unreadable(
             f"the file is not UTF-8 and {shown} cannot be written in its encoding; use ASCII characters in this file"
         )
@@ -95,6 +96,6 @@ def to_lines(text: str) -> list[str]:
 
 
 def dominant_eol(lines: list[Line]) -> str:
-    """Return the line end most lines have, `\\n` if there is none."""
+    """Return the line end most lines have, LF if there is none."""
     counts = Counter(line.eol for line in lines if line.eol)
     return counts.most_common(1)[0][0] if counts else "\n"

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from studio.agents.edits.apply import EditOutcome
@@ -27,7 +27,7 @@ _DEFAULT_MODE = 0o644
 
 
 @contextlib.contextmanager
-def _directory(root: Path, parts: tuple[str, ...], *, make: bool = False) -> Iterator[int]:
+def _directory(root: Path, parts: tuple[str, ...], *, make: bool = False) -> Generator[int]:
     """Open the directory `parts` below `root`."""
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
