@@ -69,7 +69,7 @@ def _search_block(where: str, keyword: str, path: str, texts: tuple[str, str], e
     if not path:
         return Block(end, problem=_nameless(where))
     if keyword == "APPEND" and old:
-        return Block(end, problem=f"{where}: an APPEND block has nothing above its {'=' * size}.")
+        return Block(end, problem=f"{where}: an APPEND block has nothing above its divider.")
     edit = SearchReplace(path, old, new, append=keyword == "APPEND")
     return Block(end, (edit,), path)
 

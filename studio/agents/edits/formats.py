@@ -14,7 +14,7 @@ import msgspec
 
 from studio.agents.edits.blocks import BLOCK_OPEN, read_block
 from studio.agents.edits.diffs import diff_starts, read_diff
-from studio.agents.edits.headers import fence_path, is_labelled, opening_fence, path_line
+from studio.agents.edits.headers import bare_name, fence_path, is_labelled, opening_fence, path_line
 from studio.domain.edits import DeleteFile, Edit, RenameFile, WholeFile
 from studio.domain.value import Value
 
@@ -84,6 +84,8 @@ class _Reader:
         """The path named last and not yet followed by prose: blocks below it belong to it."""
         self.labelled = form is EditFormat.WHOLE
         """Whether a fence below that path is the whole file."""
+        self.above = ""
+        """The last line of prose, while nothing but blank lines and a fence follow it."""
 
     def read(self) -> ParsedReply:
         while self.at < len(self.lines):
@@ -114,11 +116,13 @@ class _Reader:
         if line.strip():
             self.path = path_line(line)
             self.labelled = self.form is EditFormat.WHOLE or is_labelled(line)
+            self.above = line
             if not self.path:
                 self.prose.append(line)
 
     def _block(self) -> None:
-        block = read_block(self.lines, self.at, self.path)
+        block = read_block(self.lines, self.at, self.path or bare_name(self.above))
+        self.above = ""
         self.at = block.end
         self.path = block.path or self.path
         self.edits.extend(block.edits)
@@ -137,7 +141,7 @@ class _Reader:
         named = fence_path(info)
         first = next((n for n in range(body, len(self.lines)) if self.lines[n].strip()), len(self.lines))
         shown = self.lines[first] if first < len(self.lines) else ""
-        inner = path_line(shown)
+        inner = path_line(shown) or bare_name(shown)
         if BLOCK_OPEN.match(shown) or (
             inner and first + 1 < len(self.lines) and BLOCK_OPEN.match(self.lines[first + 1])
         ):
@@ -162,7 +166,7 @@ class _Reader:
                 f"it is not said whether the fence below {self.path} is the whole file; fence a whole file by "
                 f"```LANGUAGE path={self.path}, and write anything less as the format says",
             )
-        self.path = ""
+        self.path = self.above = ""
         self.at = close + 1
 
     def _blocks_in(self, fence: str) -> None:
@@ -175,7 +179,7 @@ class _Reader:
             elif _closes(line, fence):
                 self.at += 1
                 return
-            elif path := path_line(line):
+            elif path := path_line(line) or bare_name(line):
                 self.path = path
                 self.at += 1
             elif line.strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["fence_path", "is_labelled", "opening_fence", "path_line"]
+__all__ = ["bare_name", "fence_path", "is_labelled", "opening_fence", "path_line"]
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^`]*)$")
 _INFO_PATH = re.compile(r"(?:^|\s)(?:path|file|filename|title)\s*[=:]\s*(\"[^\"]+\"|'[^']+'|`[^`]+`|\S+)")
@@ -62,6 +62,12 @@ def path_line(line: str) -> str:
     if match.group(1):
         return path if _TOKEN.match(path.replace(" ", "_")) and ("/" in path or "." in path or _is_path(path)) else ""
     return path if _is_path(path) else ""
+
+
+def bare_name(line: str) -> str:
+    """Return the line if it is one word that may name a file, such as `config`: only right above a block is it read so."""
+    bare = line.strip().strip("`*")
+    return bare if _TOKEN.match(bare) and not bare.endswith((":", ".", "!")) else ""
 
 
 def _is_path(text: str) -> bool:
