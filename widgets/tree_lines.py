@@ -50,7 +50,7 @@ class TreeLines(LineView, Generic[T]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle", "Fold", show=False, id="tree.toggle"),
+        Binding("space", "toggle_fold", "Fold", show=False, id="tree.toggle"),
         Binding("left,h", "fold", "Fold", show=False, id="tree.fold"),
         Binding("right,l", "unfold", "Unfold", show=False, id="tree.unfold"),
     ]
@@ -154,7 +154,7 @@ class TreeLines(LineView, Generic[T]):
         if self.current is not None:
             self.post_message(self.Picked(self, self.current.key))  # pyright: ignore[reportArgumentType] the message does not care for T
 
-    def action_toggle(self) -> None:
+    def action_toggle_fold(self) -> None:
         """Fold or unfold the cursor's item."""
         if 0 <= self.cursor < self.count and self._placed[self.cursor].children:
             self._fold(self._placed[self.cursor], opened=not self._placed[self.cursor].opened)

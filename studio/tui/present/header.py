@@ -1,0 +1,91 @@
+"""The header: project, brief, run, model, cost, sandbox, verdict, people, connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.tui.present.review import verdict
+from studio.tui.present.text import money, plural, tokens
+from widgets.ansi import clean
+from widgets.bars import BarItem
+
+if TYPE_CHECKING:
+    from studio.domain.state import RunState
+    from studio.tui.store import Store
+
+__all__ = ["STATUS_TONES", "header_items", "model_label"]
+
+STATUS_TONES = {
+    "queued": ("waiting", "○ queued"),
+    "running": ("running", "● running"),
+    "waiting": ("waiting", "? waits for you"),
+    "ready": ("done", "✓ ready"),
+    "checks_failed": ("failed", "✗ checks failed"),
+    "failed": ("failed", "✗ failed"),
+    "cancelled": ("soft", "- cancelled"),
+    "needs_attention": ("waiting", "! needs attention"),
+}
+
+
+def header_items(store: Store) -> list[BarItem]:
+    """Return the header's items, most important with the lowest rank."""
+    run = store.run
+    items = [BarItem(clean(store.project, 40), "strong", 1)]
+    if store.brief:
+        items.append(BarItem(clean(store.brief, 40), "ink", 2, clean(store.brief, 14)))
+    items += _run_items(run, store) if run is not None else [BarItem("no run yet", "soft", 3)]
+    people = list(store.state.participants.values()) if store.state is not None else []
+    if people:
+        names = ", ".join(clean(person.name, 16) for person in people[:4])
+        items.append(BarItem(names, "soft", 8, f"{len(people)} here" if len(people) > 1 else ""))
+    items.append(_connection(store))
+    return items
+
+
+def _run_items(run: RunState, store: Store) -> list[BarItem]:
+    tone, text = STATUS_TONES.get(run.status, ("soft", str(run.status)))
+    stage = f" {run.stage}" if run.stage and run.status == "running" else ""
+    ending = run.cancel_requested and not run.finished
+    items = [BarItem("● cancelling" if ending else text + stage, tone, 0)]
+    items.append(
+        BarItem(model_label(run), "reused" if is_replay(run) else "ink", 6, "replay" if is_replay(run) else "")
+    )
+    items.append(BarItem(_cost(run), "ink", 4, money(run.spend.cost_usd)))
+    sandbox = run.sandbox or ("no sandbox" if run.worker else "")
+    if sandbox:
+        items.append(BarItem(sandbox, "soft" if run.sandbox else "failed", 7))
+    said = verdict(run, store.changes)
+    if said.text:
+        items.append(BarItem(said.text, said.tone, 3, said.short))
+    return items
+
+
+def is_replay(run: RunState) -> bool:
+    """Tell whether the run's replies come from a recording."""
+    return (run.model or run.options.model).startswith("replay:")
+
+
+def model_label(run: RunState) -> str:
+    """Return the model and the run's depth; a replay says so."""
+    spec = run.model or run.options.model
+    depth = f" · {run.depth}" if run.depth else ""
+    if spec.startswith("replay:"):
+        return f"replay {clean(spec.removeprefix('replay:').rsplit('/', 1)[-1], 24)}{depth}"
+    return f"{clean(spec, 32)}{depth}"
+
+
+def _cost(run: RunState) -> str:
+    spend, budget = run.spend, run.options.budget
+    used = money(spend.cost_usd) or "$0"
+    unpriced = f" + {plural(spend.unpriced_calls, 'unpriced call')}" if spend.unpriced_calls else ""
+    count = f" · {tokens(spend.tokens)} tok" if spend.tokens else ""
+    saved = f" · saved {money(spend.saved_usd)}" if spend.saved_usd else ""
+    return f"{used}{unpriced} of ${budget.usd:g}{count}{saved}"
+
+
+def _connection(store: Store) -> BarItem:
+    return {
+        "live": BarItem("⏺ live", "done", 5, "⏺"),
+        "connecting": BarItem("… connecting", "soft", 1),
+        "reconnecting": BarItem("↻ reconnecting", "waiting", 0),
+    }.get(store.connection, BarItem("✗ offline", "failed", 0))

@@ -1,0 +1,1 @@
+"""The screens: the studio itself, and its larger dialogs."""
