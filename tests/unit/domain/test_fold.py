@@ -47,7 +47,7 @@ def histories(draw: st.DrawFn) -> list[ev.Record]:
     ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(history=histories(), data=st.data())
 def test_a_snapshot_and_the_tail_give_what_the_whole_log_gives(history: list[ev.Record], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(history)))

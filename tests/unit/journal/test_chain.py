@@ -114,3 +114,13 @@ def test_an_erased_payload_is_not_in_the_file_any_more(tmp_path: Path) -> None:
     assert b"secret-" not in stored
     assert journal.audit().erased == (1, 2, 3)
     journal.close()
+
+
+def test_a_long_log_is_verified_to_its_end(tmp_path: Path) -> None:
+    place = tmp_path / "journal.sqlite"
+    journal = open_journal(place)
+    journal.append([Draft(RunTold(str(number))) for number in range(1200)])
+    assert journal.audit().records == 1200
+    journal.close()
+    assert verdict_after(place, 1100, "actor", "eve") == 1100
+    assert verdict_after(place, 500, "actor", "eve") == 500
