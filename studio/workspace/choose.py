@@ -13,7 +13,7 @@ from studio.domain.ids import HunkId
 from studio.workspace.lines import join_lines, split_lines
 from studio.workspace.store import Store
 
-__all__ = ["accepted_hunks", "all_accepted", "subset_tree"]
+__all__ = ["accepted_hunks", "all_accepted", "replacement", "subset_tree"]
 
 _TAKEN = frozenset({Verdict.ACCEPTED, Verdict.EDITED})
 
@@ -97,7 +97,7 @@ def _content(file: FileChange, base: bytes, decisions: Mapping[str, Decision], t
             continue
         start = hunk.old_start - 1 if hunk.old_count else hunk.old_start
         lines += old[place:start]
-        lines += _replacement(hunk, decisions[hunk.id], file.encoding)
+        lines += replacement(hunk, decisions[hunk.id], file.encoding)
         place = start + hunk.old_count
     lines += old[place:]
     if not lines and file.kind is ChangeKind.DELETED:
@@ -105,7 +105,13 @@ def _content(file: FileChange, base: bytes, decisions: Mapping[str, Decision], t
     return join_lines(lines)
 
 
-def _replacement(hunk: Hunk, decision: Decision, encoding: str) -> list[bytes]:
+def replacement(hunk: Hunk, decision: Decision, encoding: str) -> list[bytes]:
+    """Return the lines that a decision puts in the place of a hunk's old side.
+
+    Raises:
+        UsageError: an edit that the file's encoding cannot hold.
+
+    """
     if decision.verdict is Verdict.EDITED:
         try:
             return split_lines(decision.text.encode(encoding))

@@ -15,7 +15,7 @@ from studio.workspace.lines import encoding_of
 from studio.workspace.snapshot import is_text_name
 from studio.workspace.store import Store
 
-__all__ = ["DIFF", "change_set", "raw_hunks"]
+__all__ = ["DIFF", "change_set", "file_hunks"]
 
 DIFF = ("-r", "-U3", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--no-abbrev")
 _HEADER = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -53,6 +53,11 @@ def raw_hunks(patch: bytes) -> Iterator[list[RawHunk]]:
         place += 1
     if section is not None:
         yield section
+
+
+def file_hunks(patch: bytes) -> list[RawHunk]:
+    """Return the hunks of a patch of one file."""
+    return [hunk for section in raw_hunks(patch) for hunk in section]
 
 
 def _read_hunk(lines: list[bytes], place: int, header: re.Match[bytes]) -> tuple[RawHunk, int]:

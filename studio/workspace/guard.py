@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
 
 from studio.domain.errors import UsageError
-from studio.workspace.git import Entry, Git, literal
+from studio.workspace.git import Entry, Git, GitFailed, literal
 from studio.workspace.store import Store
 
 __all__ = ["check_paths", "is_git_name"]
@@ -47,14 +48,15 @@ def _escapes(path: str) -> bool:
     return path.startswith("/") or not path or any(part in {"", ".", ".."} or is_git_name(part) for part in parts)
 
 
-def _ignored(view: Git, paths: Sequence[str]) -> list[str]:
+def _ignored(git: Git, paths: Sequence[str]) -> list[str]:
+    """Return the paths git ignores. The command takes no literal pathspecs; `./` before each path keeps `:` from being magic."""
     if not paths:
         return []
-    return [
-        item.decode("utf-8")
-        for item in view.call("check-ignore", "-z", "--stdin", data=literal(paths)).stdout.split(b"\0")
-        if item
-    ]
+    plain = git.with_env(GIT_LITERAL_PATHSPECS="0")
+    done = plain.call("check-ignore", "-z", "--stdin", data=literal(f"./{path}" for path in paths))
+    if done.returncode not in {0, 1}:
+        raise GitFailed("check-ignore", done.returncode, done.stderr.decode("utf-8", "replace"))
+    return [os.fsdecode(item).removeprefix("./") for item in done.stdout.split(b"\0") if item]
 
 
 def _matching(store: Store, globs: Sequence[str], paths: Sequence[str]) -> list[str]:

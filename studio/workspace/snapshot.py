@@ -55,21 +55,21 @@ class Recorder:
 
     def __init__(self, store: Store, person: Person, limits: Limits) -> None:
         self._store = store
-        self._person = person
+        self.person = person
         self._limits = limits
 
     def view(self, index: Path) -> Git:
         """Return git that reads the person's working tree with a copy of their index."""
-        git = Git.view(self._store.view, self._person.worktree, self._store.objects, self._person.settings())
+        git = Git.view(self._store.view, self.person.worktree, self._store.objects, self.person.settings())
         return git.with_index(index)
 
     def copy_index(self, to: Path) -> None:
         """Copy the index; its times too, by which git knows entries too young to trust."""
-        if not self._person.index.exists():
+        if not self.person.index.exists():
             return
-        shutil.copy2(self._person.index, to)
+        shutil.copy2(self.person.index, to)
         if b"link" in to.read_bytes()[-4096:]:
-            self._person.git.with_index(to).run("update-index", "--no-split-index")
+            self.person.git.with_index(to).run("update-index", "--no-split-index")
 
     def head_tree(self, head: Head) -> str:
         """Return the tree of HEAD, the empty one before the first commit."""
@@ -82,15 +82,15 @@ class Recorder:
             RepositoryError: unmerged index, changed path under a clean filter, a file too large.
 
         """
-        head = self._person.head()
+        head = self.person.head()
         tree = self.worktree()
         self._store.own(tree.tree, self.head_tree(head))
-        origin = f"Studio-Head: {head.commit}\nStudio-Branch: {head.branch}\nStudio-Worktree: {self._person.worktree}"
+        origin = f"Studio-Head: {head.commit}\nStudio-Branch: {head.branch}\nStudio-Worktree: {self.person.worktree}"
         commit = self._store.commit(tree.tree, (), f"Base\n\n{origin}")
         self._store.set_ref(f"refs/studio/bases/{commit}", commit)
         if head.commit:
             self.pin(head.commit, commit)
-        worktree = str(self._person.worktree)
+        worktree = str(self.person.worktree)
         return Base(commit, tree.tree, head.commit, head.branch, worktree, tuple(tree.left_out))
 
     def pin(self, head: str, why: str) -> None:
@@ -99,7 +99,7 @@ class Recorder:
         A reference outside `refs/` with a log of its own: the log makes every value it had reachable, while `log --all`,
         `for-each-ref` and `push --mirror` look into `refs/` alone.
         """
-        self._person.git.run("update-ref", "--create-reflog", "-m", f"base {why}", _PIN, head)
+        self.person.git.run("update-ref", "--create-reflog", "-m", f"base {why}", _PIN, head)
 
     def index(self) -> str:
         """Return the tree of the index as it is.
@@ -159,7 +159,7 @@ class Recorder:
             if entry.status == "D":
                 gone.append(entry.path)
                 continue
-            if (self._person.worktree / entry.path).lstat().st_size > self._limits.tracked_file:
+            if (self.person.worktree / entry.path).lstat().st_size > self._limits.tracked_file:
                 raise RepositoryError(f"{entry.path} is too large to record", "commit it or restore it first")
             written.append(entry.path)
         return gone, written
@@ -171,7 +171,7 @@ class Recorder:
         pointer = _POINTER.match(self._store.git.run("cat-file", "blob", entry.old_blob)[:1024])
         if pointer is None:
             return False
-        with (self._person.worktree / entry.path).open("rb") as file:
+        with (self.person.worktree / entry.path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest().encode() == pointer[1]
 
     def _untracked(self, found: Iterable[str], filtered: dict[str, str], left_out: list[str]) -> list[str]:
@@ -179,7 +179,7 @@ class Recorder:
         total = 0
         for path in found:
             reason = self._reason(path, filtered)
-            size = 0 if reason else (self._person.worktree / path).lstat().st_size
+            size = 0 if reason else (self.person.worktree / path).lstat().st_size
             if not reason and (
                 total + size > self._limits.untracked_total or len(taken) >= self._limits.untracked_files
             ):
@@ -202,7 +202,7 @@ class Recorder:
         if reason := secret_name(path):
             return reason
         try:
-            return self._reason_in(self._person.worktree / path)
+            return self._reason_in(self.person.worktree / path)
         except OSError as error:
             return f"cannot be read: {error.strerror}"
 

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from studio.domain.changes import ChangeSet, Decision
-from studio.domain.ids import RunId
+from studio.domain.changes import ChangeSet, Decision, Landing, LandingTarget
+from studio.domain.ids import LandingId, RunId
 from studio.domain.places import Places
 from studio.ports.workspace import Base, MergeResult, TouchedRange
 from studio.workspace.choose import all_accepted, subset_tree
 from studio.workspace.diff import change_set
+from studio.workspace.goals import Parts, parts_of
+from studio.workspace.intent import Intents, Phase
+from studio.workspace.landing import Lander, Order
+from studio.workspace.orders import Request, check_place, landing_order, undo_order
 from studio.workspace.person import Person, find_person
 from studio.workspace.snapshot import Limits, Recorder, is_text_name
-from studio.workspace.store import Store
+from studio.workspace.store import Store, locked
+from studio.workspace.transaction import Moved, Observer, recover
 from studio.workspace.trees import TreeLimits, Worktrees
 
 __all__ = ["GitWorkspace"]
+
+_ATTEMPTS = 3
 
 
 class GitWorkspace:
     """One repository and its store; implements `studio.ports.workspace.Workspace`."""
 
-    def __init__(self, places: Places, limits: Limits | None = None, tree_limits: TreeLimits | None = None) -> None:
+    def __init__(
+        self,
+        places: Places,
+        limits: Limits | None = None,
+        tree_limits: TreeLimits | None = None,
+        observe: Observer = lambda _: None,
+    ) -> None:
         self._places = places
         self._limits = limits or Limits()
+        self._observe = observe
         self._tree_limits = tree_limits or TreeLimits()
 
     @cached_property
@@ -96,3 +111,75 @@ class GitWorkspace:
     def subset_tree(self, changes: ChangeSet, decisions: Mapping[str, Decision]) -> str:
         """Return the base tree plus what is accepted, as a tree of the store."""
         return subset_tree(self._store, changes, decisions)
+
+    def landing_tree(self, changes: ChangeSet, decisions: Mapping[str, Decision], target: LandingTarget) -> MergeResult:
+        """Return the tree that would land now: the target's content as it is now plus what is accepted."""
+        subset = subset_tree(self._store, changes, decisions)
+        main = self._parts().goals(parts_of(target.kind)[:1], lambda _: (changes.base_tree, subset))[0]
+        return MergeResult(main.after, main.conflicts)
+
+    def land(
+        self,
+        changes: ChangeSet,
+        decisions: Mapping[str, Decision],
+        target: LandingTarget,
+        landing: LandingId,
+        message: str,
+        trailers: Sequence[tuple[str, str]],
+        protect: Sequence[str],
+        *,
+        elsewhere: bool,
+    ) -> Landing:
+        """Write what is accepted to the target, all or nothing; an id that has landed is not landed twice."""
+        request = Request(changes, decisions, target, message, trailers, protect)
+
+        def order() -> Order:
+            parts = self._parts()
+            if not elsewhere:
+                check_place(self._store, self._person, parts, changes)
+            return landing_order(self._store, parts, request, landing)
+
+        return self._carry_out(landing, order)
+
+    def preview_undo(self, landing: Landing) -> bytes:
+        """Return the patch an undo would write."""
+        goal = self._undo_order(landing, LandingId("l-preview")).goals[0]
+        return self._store.patch(goal.before, goal.after)
+
+    def undo(self, landing: Landing, undo: LandingId) -> Landing:
+        """Revert exactly what `landing` wrote, three ways."""
+        return self._carry_out(undo, lambda: self._undo_order(landing, undo))
+
+    def recover(self) -> list[LandingId]:
+        """Finish or revert landings a crash cut short; return the reverted ones."""
+        with locked(self._intents.lock):
+            return recover(self._intents)
+
+    def landed(self, landing: LandingId) -> Landing | None:
+        """Return a landing that was carried out, should its caller have died before recording it."""
+        intent = self._intents.load(landing)
+        return intent.landing if intent is not None and intent.phase is not Phase.PREPARED else None
+
+    @property
+    def _intents(self) -> Intents:
+        return Intents(self._places.state / "landings")
+
+    def _parts(self) -> Parts:
+        return Parts(self._store, self._recorder, self._person.head())
+
+    def _undo_order(self, landing: Landing, undo: LandingId) -> Order:
+        intent = self._intents.load(landing.id)
+        deleted = intent is not None and intent.ref is not None and not intent.ref.new
+        return undo_order(self._store, self._parts(), landing, undo, deleted=deleted)
+
+    def _carry_out(self, landing: LandingId, order: Callable[[], Order]) -> Landing:
+        """Merge and write under the lock; merge anew where something moved in between."""
+        with locked(self._intents.lock):
+            recover(self._intents)
+            if (done := self._intents.load(landing)) is not None:
+                return done.landing
+            lander = Lander(self._store, self._person, self._recorder, self._intents, self._observe)
+            for _ in range(_ATTEMPTS - 1):
+                with contextlib.suppress(Moved):
+                    return lander.land(order())
+            return lander.land(order())
