@@ -15,13 +15,29 @@ import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["MAX_DEPTH", "Excess", "Stamp", "copy_in", "copy_out", "excluded", "has_directory", "shown", "survey"]
+__all__ = [
+    "MAX_DEPTH",
+    "READ",
+    "Excess",
+    "Stamp",
+    "copy_in",
+    "copy_out",
+    "excluded",
+    "has_directory",
+    "kind_changed",
+    "opened_directory",
+    "refusal",
+    "shown",
+    "survey",
+    "walk",
+]
 
 MAX_DEPTH = 100
 _MAX_SKIPPED = 200
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+"""How a file of an untrusted tree is opened."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CACHES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 _PARTIAL = ".studio-partial"
@@ -47,7 +63,7 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _walk(root: int) -> Iterator[tuple[str, str, int, os.stat_result]]:
+def walk(root: int) -> Iterator[tuple[str, str, int, os.stat_result]]:
     """Yield `(path, name, descriptor of its directory, lstat)` of all below `root`, parents before children.
 
     The descriptor is valid until the next step. Directories deeper than MAX_DEPTH, tools' caches and what is excluded are
@@ -56,7 +72,7 @@ def _walk(root: int) -> Iterator[tuple[str, str, int, os.stat_result]]:
     stack: list[tuple[str, int]] = [("", 0)]
     while stack:
         prefix, depth = stack.pop()
-        with _opened_directory(root, prefix) as here:
+        with opened_directory(root, prefix) as here:
             if here is None:
                 continue
             with os.scandir(here) as entries:
@@ -69,7 +85,7 @@ def _walk(root: int) -> Iterator[tuple[str, str, int, os.stat_result]]:
 
 
 @contextmanager
-def _opened_directory(root: int, path: str, *, create: bool = False) -> Generator[int | None]:
+def opened_directory(root: int, path: str, *, create: bool = False) -> Generator[int | None]:
     """Open the directory `path` below `root`, one name at a time; None where a part is no directory."""
     here = os.dup(root)
     try:
@@ -93,7 +109,7 @@ def _opened_directory(root: int, path: str, *, create: bool = False) -> Generato
 
 def has_directory(root: int, path: str, *, create: bool = False) -> bool:
     """Tell whether `path` below `root` is a directory reached through no link; with `create`, make it where absent."""
-    with _opened_directory(root, "" if path == "." else path, create=create) as found:
+    with opened_directory(root, "" if path == "." else path, create=create) as found:
         return found is not None
 
 
@@ -130,13 +146,13 @@ def copy_in(tree: int, work: int, owner: tuple[int, int] | None, most_bytes: int
     count = size = 0
     if owner is not None:
         os.fchown(work, *owner)
-    for path, name, source, info in _walk(tree):
+    for path, name, source, info in walk(tree):
         if excluded(path):
             continue
         count += 1
         if count > most_files:
             raise Excess(f"the tree has more than {most_files} files")
-        with _opened_directory(work, path.rpartition("/")[0]) as target:
+        with opened_directory(work, path.rpartition("/")[0]) as target:
             if target is None:
                 continue
             size += _copy_entry(name, source, target, info, most_bytes - size)
@@ -155,7 +171,7 @@ def _copy_entry(name: str, source: int, target: int, info: os.stat_result, most:
     elif stat.S_ISLNK(info.st_mode):
         os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
     elif stat.S_ISREG(info.st_mode):
-        reading = os.open(name, _READ, dir_fd=source)
+        reading = os.open(name, READ, dir_fd=source)
         try:
             writing = os.open(name, _CREATE, 0o755 if info.st_mode & 0o100 else 0o644, dir_fd=target)
             try:
@@ -178,7 +194,7 @@ def survey(root: int, most_files: int) -> tuple[dict[str, Stamp], list[str]]:
     """
     stamps: dict[str, Stamp] = {}
     refused: list[str] = []
-    for path, name, _, info in _walk(root):
+    for path, name, _, info in walk(root):
         if name in _CACHES:
             continue
         if excluded(path):
@@ -209,7 +225,7 @@ class _Outward:
     def remove(self, path: str, *, directory: bool) -> None:
         """Remove what is gone from the sandbox; a directory only when it is empty."""
         parent, _, name = path.rpartition("/")
-        with _opened_directory(self.tree, parent) as here:
+        with opened_directory(self.tree, parent) as here:
             if here is None:
                 return
             with suppress(OSError):
@@ -220,13 +236,13 @@ class _Outward:
 
     def bring(self, path: str, mode: int, size: int) -> None:
         """Copy the file or directory `path` back, or list why not."""
-        reason = _refusal(path, mode)
+        reason = refusal(path, mode)
         if not reason and stat.S_ISREG(mode) and size > self.left:
             reason = "larger than the disk limit"
         if reason:
             self.skip(path, reason)
         elif stat.S_ISDIR(mode):
-            with _opened_directory(self.tree, path, create=True) as made:
+            with opened_directory(self.tree, path, create=True) as made:
                 if made is None:
                     self.skip(path, "a file or link is in its place")
         else:
@@ -235,8 +251,8 @@ class _Outward:
     def _bring_file(self, path: str, mode: int) -> None:
         parent, _, name = path.rpartition("/")
         with (
-            _opened_directory(self.work, parent) as source,
-            _opened_directory(self.tree, parent, create=True) as target,
+            opened_directory(self.work, parent) as source,
+            opened_directory(self.tree, parent, create=True) as target,
         ):
             if source is None or target is None:
                 self.skip(path, "a file or link is in its directory's place")
@@ -251,7 +267,7 @@ class _Outward:
     def _replace(self, source: int, target: int, name: str, mode: int) -> None:
         """Write the file beside its place, then rename it there."""
         partial = f"{_PARTIAL}-{os.getpid()}"
-        reading = os.open(name, _READ, dir_fd=source)
+        reading = os.open(name, READ, dir_fd=source)
         try:
             writing = os.open(partial, _CREATE, mode, dir_fd=target)
             try:
@@ -276,7 +292,7 @@ def _give_to_owner_of(directory: int, file: int) -> None:
             os.fchown(file, owner.st_uid, owner.st_gid)
 
 
-def _refusal(path: str, mode: int) -> str:
+def refusal(path: str, mode: int) -> str:
     """Return why an entry is never copied back, or nothing."""
     if stat.S_ISLNK(mode):
         return "symbolic link"
@@ -301,7 +317,7 @@ def copy_out(work: int, tree: int, before: dict[str, Stamp], most_bytes: int, mo
     except Excess as excess:
         return [f".: {excess}; nothing was copied back"]
     outward.skipped += refused[:_MAX_SKIPPED]
-    gone = [path for path in before if path not in after or _kind_changed(before[path], after[path])]
+    gone = [path for path in before if path not in after or kind_changed(before[path], after[path])]
     for path in reversed(gone):
         outward.remove(path, directory=stat.S_ISDIR(before[path][0]))
     for path, (mode, size, inode, changed) in after.items():
@@ -311,5 +327,5 @@ def copy_out(work: int, tree: int, before: dict[str, Stamp], most_bytes: int, mo
     return outward.skipped
 
 
-def _kind_changed(one: Stamp, other: Stamp) -> bool:
+def kind_changed(one: Stamp, other: Stamp) -> bool:
     return stat.S_IFMT(one[0]) != stat.S_IFMT(other[0])
