@@ -116,6 +116,17 @@ class HostClient(Asks):
 
     async def reconnect(self, *, start: bool = True) -> None:
         """Connect, anew if there was a connection before. Raises as `open` does."""
+        for seconds in _RETRY_SECONDS:
+            try:
+                await self._connect(start=start)
+            except ConnectionLost:
+                # A host that was ending took the connection; the next one will keep it.
+                await asyncio.sleep(seconds)
+            else:
+                return
+        await self._connect(start=start)
+
+    async def _connect(self, *, start: bool) -> None:
         await self._disconnect()
         try:
             reader, writer = await (connect_or_start(self.places, self._command) if start else connect(self.places))
@@ -261,21 +272,11 @@ class HostClient(Asks):
                         yield event
                 if not self._following:
                     return
-                await self._come_back()
+                await self.reconnect()
                 # A log shorter than what was seen is another log.
                 after = self._inbox.seq if 0 < self._inbox.seq <= self.welcome.seq else -1
         finally:
             self._following = False
-
-    async def _come_back(self) -> None:
-        for seconds in _RETRY_SECONDS:
-            try:
-                await self.reconnect()
-            except ConnectionLost:
-                await asyncio.sleep(seconds)
-            else:
-                return
-        await self.reconnect()
 
     async def open_brief(self, brief: str) -> None:
         """Join a shared brief document; its content comes as a `BriefUpdate` among the events."""

@@ -113,7 +113,7 @@ class Answer(Value, frozen=True, tag=True):
 
 
 class Refused(Value, frozen=True, tag=True):
-    """A command's failure; id 0 refuses the connection."""
+    """A command's failure; id 0 refuses the connection, -1 a message that is no command."""
 
     id: int
     problem: Problem

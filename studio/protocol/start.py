@@ -80,16 +80,20 @@ async def connect_or_start(places: Places, command: Sequence[str] | None = None,
     deadline = asyncio.get_running_loop().time() + seconds
     process: subprocess.Popen[bytes] | None = None
     output, offset = output_file(places), 0
+    lock, others = HostLock(places), False
     while True:
         try:
             return await connect(places)
         except _ABSENT:
-            lock = HostLock(places)
-            if process is None:
+            if lock.held():
+                # Another host is starting or ending; where it ends, one more is started.
                 _refuse_other_users_host(lock)
-                offset = _prepare(places, output)
+                holder = lock.holder()
+                others = others or process is None or (holder is not None and holder.pid != process.pid)
+            elif process is None or (process.poll() is not None and others):
+                offset, others = _prepare(places, output), False
                 process = _spawn(list(command or host_command(places)), output)
-            elif process.poll() is not None and not lock.held():
+            elif process.poll() is not None:
                 raise _start_failure(f"ended with exit code {process.returncode}", output, offset) from None
         if asyncio.get_running_loop().time() > deadline:
             raise _start_failure(f"did not answer within {seconds:.0f} s", output, offset)
@@ -98,7 +102,7 @@ async def connect_or_start(places: Places, command: Sequence[str] | None = None,
 
 def _refuse_other_users_host(lock: HostLock) -> None:
     holder = lock.holder()
-    if holder is not None and holder.uid != os.geteuid() and lock.held():
+    if holder is not None and holder.uid != os.geteuid():
         raise UsageError(
             f"Another user (uid {holder.uid}) has a studio open on this repository (host process {holder.pid}).",
             "Wait until it is closed, or work in a clone of your own.",
