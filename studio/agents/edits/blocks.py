@@ -87,7 +87,7 @@ def _lines_block(where: str, rest: str, inherited: str, texts: tuple[str, str], 
 
 
 def _find_end(lines: Sequence[str], at: int, size: int) -> int | None:
-    closing = re.compile(r"^ {0,3}" + ">" * size + r"(?:\s*(?:REPLACE|UPDATED|END)\b.*)?\s*$")
+    closing = re.compile(r"^ {0,3}" + ">" * size + r"\s*(?:REPLACE|UPDATED|END)\b.*$")
     for number in range(at, len(lines)):
         if closing.match(lines[number]):
             return number

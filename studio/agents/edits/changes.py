@@ -83,8 +83,8 @@ def _search_replace(staging: Staging, draft: Draft, index: int, edit: SearchRepl
 
 
 def _already(draft: Draft, index: int, text: str, replace: str) -> bool:
-    """Whether the new lines stand in the file already, at one place; then the edit is reported as such."""
-    if not any(line.strip() for line in to_lines(replace)):
+    """Whether the new lines stood in the file before the reply, at one place; then the edit is reported as such."""
+    if not any(line.strip() for line in to_lines(replace)) or len(find_all(draft.file.text, replace)) != 1:
         return False
     places = [place for place in find_all(text, replace) if place.match is MatchKind.EXACT]
     if len(places) != 1:

@@ -120,7 +120,7 @@ def _partial(text: str, lines: Sequence[Line], search: str, kind: MatchKind) -> 
     wanted = to_lines(search)
     if kind is not MatchKind.PUNCTUATION or len(wanted) != 1 or text.isascii():
         return []
-    needle = fold(wanted[0]).strip()
+    needle = fold(wanted[0])
     places: list[Place] = []
     for line, start in zip(lines, _offsets(lines), strict=False):
         folded, offsets = fold_with_offsets(line.body)

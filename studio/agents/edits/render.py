@@ -55,8 +55,10 @@ def _joined(pieces: Sequence[Line], eol: str, last: str) -> str:
 
 
 def _slice(found: str, search: str, replace: str, eol: str) -> str:
-    if search.endswith("\n") and not found.endswith("\n") and replace.endswith("\n"):
-        replace = replace[:-1]
+    if search.endswith("\n") and not found.endswith("\n"):
+        search, replace = search.removesuffix("\n"), replace.removesuffix("\n")
+    if not found.isascii() and "\n" not in search:
+        replace = splice(search, replace, found)
     return replace.replace("\r\n", "\n").replace("\n", eol)
 
 
@@ -83,17 +85,22 @@ def _spliced(asked: str, wanted: str, there: Line) -> str:
     The indentation stays the model's: it is mapped afterwards.
     """
     indent = wanted[: len(wanted) - len(wanted.lstrip())]
-    old, new = fold_with_offsets(asked.strip())[0], fold_with_offsets(wanted.strip())
-    kept, offsets = fold_with_offsets(there.body.strip())
+    return indent + splice(asked.strip(), wanted.strip(), there.body.strip())
+
+
+def splice(asked: str, wanted: str, there: str) -> str:
+    """Return `wanted` with the characters of `there` where it begins and ends like `asked`, which `there` folds to."""
+    old, _ = fold_with_offsets(asked)
+    new, places = fold_with_offsets(wanted)
+    kept, offsets = fold_with_offsets(there)
     if old != kept:
         return wanted
     head = 0
-    while head < min(len(old), len(new[0])) and old[head] == new[0][head]:
+    while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
     tail = 0
-    while tail < min(len(old), len(new[0])) - head and old[-1 - tail] == new[0][-1 - tail]:
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
         tail += 1
-    source, body = there.body.strip(), wanted.strip()
-    begin = source[: offsets[head]]
-    middle = body[new[1][head] : new[1][len(new[0]) - tail]]
-    return indent + begin + middle + source[offsets[len(kept) - tail] :]
+    if head == len(old) == len(new):
+        return there
+    return there[: offsets[head]] + wanted[places[head] : places[len(new) - tail]] + there[offsets[len(kept) - tail] :]

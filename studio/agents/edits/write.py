@@ -66,8 +66,11 @@ class WorktreeFiles:
                 descriptor = os.open(name, _FILE, dir_fd=here)
         except (OSError, UsageError, ValueError):
             return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
         with os.fdopen(descriptor, "rb") as file:
-            return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            return file.read()
 
     def mode(self, path: str) -> int | None:
         """Return a file's permission bits."""
