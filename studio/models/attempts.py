@@ -28,7 +28,7 @@ __all__ = ["Attempts", "Pacing"]
 _LEASE_SECONDS = 1200.0
 """How long a reservation stands if its process dies; no attempt is let run longer."""
 _UNBOUNDED = 2**53
-"""Money bounds priced models, tokens the others; tokens are counted for both."""
+"""Money bounds models that cost some, tokens the others; tokens are counted for both."""
 _MARGIN = {"openai": 1.1}
 _FOREIGN_MARGIN = 1.5
 """A tokenizer that is not the model's own counts up to 1.4 times too few tokens (measured on JSON)."""
@@ -148,7 +148,7 @@ class Attempts:
 
     def _reserve(self, call: _Call, estimate: Estimate) -> Reserved:
         context, tokens = call.context, estimate.prompt + estimate.completion
-        budget = msgspec.structs.replace(context.budget, tokens=_UNBOUNDED) if estimate.priced else context.budget
+        budget = msgspec.structs.replace(context.budget, tokens=_UNBOUNDED) if estimate.usd else context.budget
         return self.ledger.reserve(context.run, budget, estimate.usd, tokens, context.call, _LEASE_SECONDS)
 
     async def _receive(self, call: _Call, target: Target, estimate: Estimate, assembly: Assembly) -> None:

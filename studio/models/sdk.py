@@ -64,6 +64,7 @@ def _litellm() -> Any:
             sdk.telemetry = False
             sdk.suppress_debug_info = True
             sdk.drop_params = True
+            sdk.disable_hf_tokenizer_download = True  # it would fetch tokenizers while a call waits
             sdk.num_retries = 0
             sdk.disable_aiohttp_transport = True
             sdk.callbacks, sdk.success_callback, sdk.failure_callback = [], [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ async def gateway(
     config: ModelConfig | None = None,
     environ: dict[str, str] | None = None,
     pacing: Pacing = FAST,
-) -> AsyncIterator[ModelGateway]:
+) -> AsyncGenerator[ModelGateway]:
     opened = open_gateway(
         model,
         config or ModelConfig(timeout_seconds=5),
@@ -254,12 +254,12 @@ def test_two_gateways_at_once_share_a_budget(tmp_path: Path) -> None:
 
 
 async def test_cancel_closes_the_connection_and_settles(store: JournalStore) -> None:
-    context = Context()
+    begun = asyncio.Event()
+    context = Context(on_delta=lambda _text: begun.set())
     with FakeOpenAI(Scripted("word " * 1000, fault="slow-bytes", delay=0.05)) as server:
         async with gateway(store, server) as models:
             call = asyncio.create_task(models.complete(a_request(), context))
-            while len(context.deltas) < 2:
-                await asyncio.sleep(0.01)
+            await begun.wait()
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
@@ -322,11 +322,19 @@ async def test_secrets_are_neither_sent_nor_logged(store: JournalStore) -> None:
         assert secret.encode() not in store.artifacts.get(reply.artifact)
 
 
-async def test_a_key_is_sent_where_the_person_pointed_and_not_where_a_repository_does(store: JournalStore) -> None:
+async def test_the_persons_key_is_sent(store: JournalStore) -> None:
     with FakeOpenAI() as server:
         async with gateway(store, server) as models:
             await models.complete(a_request(), Context())
     assert server.requests[0].authorization == "Bearer the-key-of-a-person"
+
+
+async def test_a_free_model_is_bounded_by_tokens_and_no_tokenizer_is_fetched(store: JournalStore) -> None:
+    with FakeOpenAI() as server:
+        async with gateway(store, server, model="openai/llama-3-8b-instruct") as models:
+            with pytest.raises(BudgetSpent):
+                await models.complete(a_request(), Context(budget=Budget(tokens=50)))
+    assert server.requests == []
 
 
 async def test_a_usage_the_server_does_not_tell_is_counted_and_marked(store: JournalStore) -> None:

@@ -10,12 +10,13 @@ from studio.domain.events import Event, ModelCalled, ModelFailed, ModelReplied
 from studio.domain.ids import RunId
 from studio.domain.models import CallAddress, Message, ModelRequest, ToolSpec
 from studio.domain.places import Places
-from studio.domain.runs import Budget
+from studio.domain.runs import DEFAULT_BUDGET, Budget
 from studio.journal import JournalStore, open_store
 from studio.ports.models import OnDelta
 
-__all__ = ["Context", "a_request", "a_store"]
+__all__ = ["EDIT_TOOL", "RUN", "Context", "a_request", "a_store"]
 
+RUN = RunId("r-00000001")
 _numbers = itertools.count(1)
 
 
@@ -23,9 +24,9 @@ _numbers = itertools.count(1)
 class Context:
     """A call's context that keeps its events and its text as it streamed in."""
 
-    run: RunId = RunId("r-00000001")
+    run: RunId = RUN
     call: str = ""
-    budget: Budget = Budget()
+    budget: Budget = DEFAULT_BUDGET
     events: list[Event] = field(default_factory=list[Event])
     deltas: list[str] = field(default_factory=list[str])
     on_delta: OnDelta | None = None
