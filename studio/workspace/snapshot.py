@@ -9,9 +9,9 @@ import shutil
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from studio.domain.errors import RepositoryError
+from studio.domain.errors import RepositoryError, UsageError
 from studio.ports.workspace import Base
 from studio.workspace.git import EMPTY_TREE, Entry, Git, literal, parse_raw
 from studio.workspace.person import Head, Person
@@ -114,6 +114,26 @@ class Recorder:
             if view.run("ls-files", "-u", "-z"):
                 raise _unmerged(os.fsdecode(view.run("ls-files", "-u", "-z")).split("\0")[0].partition("\t")[2])
             return view.text("write-tree")
+
+    def clean(self, path: str) -> bytes:
+        """Return a file of the working tree as git would store it.
+
+        Raises:
+            UsageError: there is no such file in the working tree.
+
+        """
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UsageError(
+                f"{path} is not in the working tree", "name a file by its path from the top of the repository"
+            )
+        try:
+            content = (self.person.worktree / path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file of the working tree") from error
+        with self._store.scratch() as directory:
+            view = self.view(directory / "index")
+            blob = view.text("hash-object", "-w", "--stdin", f"--path={path}", data=content)
+        return self._store.blobs([blob])[blob]
 
     def worktree(self, *, strict: bool = True) -> Recorded:
         """Return the tree of the working tree: index, unstaged and untracked files.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from studio.domain.changes import ChangeSet, Decision, Landing, LandingTarget
-from studio.domain.ids import LandingId, RunId
+from studio.domain.errors import UsageError
+from studio.domain.ids import ArtifactId, LandingId, RunId
 from studio.domain.places import Places
-from studio.ports.workspace import Base, MergeResult, TouchedRange
+from studio.ports.workspace import Base, LineOrigin, MergeResult, TouchedRange
 from studio.workspace.choose import all_accepted, subset_tree
 from studio.workspace.diff import change_set
+from studio.workspace.gc import keep
 from studio.workspace.goals import Parts, parts_of
 from studio.workspace.intent import Intents, Phase
 from studio.workspace.landing import Lander, Order
+from studio.workspace.lines import split_lines
 from studio.workspace.orders import Request, check_place, landing_order, undo_order
+from studio.workspace.origin import origin
 from studio.workspace.person import Person, find_person
 from studio.workspace.snapshot import Limits, Recorder, is_text_name
 from studio.workspace.store import Store, locked
@@ -183,3 +187,20 @@ class GitWorkspace:
                 with contextlib.suppress(Moved):
                     return lander.land(order())
             return lander.land(order())
+
+    def origin(self, path: str, line: int, landings: Sequence[Landing]) -> LineOrigin | None:
+        """Return which landing, oldest first, wrote a line of the working tree; None for a person's own.
+
+        Raises:
+            UsageError: there is no such file or line.
+
+        """
+        content = self._recorder.clean(path)
+        if not 0 < line <= len(split_lines(content)):
+            raise UsageError(f"{path} has no line {line}", f"it has {len(split_lines(content))}")
+        return origin(self._store, self._intents, path, line, content, landings)
+
+    def keep(self, runs: Collection[RunId], artifacts: Collection[ArtifactId]) -> None:
+        """Prune from the store what neither these runs, their landings, nor these artifacts need."""
+        with locked(self._intents.lock):
+            keep(self._store, self._recorder, self._intents, runs, artifacts)

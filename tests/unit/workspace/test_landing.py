@@ -1,92 +1,30 @@
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from studio.domain.changes import ChangeKind, ChangeSet, Decision, LandingTarget, TargetKind, Verdict
+from studio.domain.changes import ChangeKind, Decision, LandingTarget, Verdict
 from studio.domain.errors import LandingConflict, RepositoryError, UsageError
-from studio.domain.ids import LandingId, RunId, new_landing_id
-from studio.workspace import GitWorkspace
-
-RUN = RunId("r-00000001")
-WORKTREE, INDEX, COMMIT = (LandingTarget(kind) for kind in (TargetKind.WORKTREE, TargetKind.INDEX, TargetKind.COMMIT))
-BRANCH = LandingTarget(TargetKind.BRANCH, "studio/work")
-Make = Callable[..., object]
-
-
-def propose(ws: GitWorkspace, files: dict[str, str | bytes | None], modes: dict[str, int] | None = None) -> ChangeSet:
-    """Return the change set of a run that writes these files."""
-    base = ws.snapshot()
-    directory = ws.checkout(RUN, "T1", base.commit)
-    for name, content in files.items():
-        path = directory / name
-        if content is None:
-            path.unlink()
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    for name, mode in (modes or {}).items():
-        (directory / name).chmod(mode)
-    head = ws.commit(RUN, ws.write_tree(RUN, "T1"), [base.commit], "Work")
-    return ws.change_set(RUN, base.commit, head, [])
+from studio.domain.ids import LandingId, new_landing_id
+from tests.unit.workspace.repos import (
+    BRANCH,
+    COMMIT,
+    INDEX,
+    RUN,
+    WORKTREE,
+    Repo,
+    accept,
+    land,
+    numbered,
+    outside,
+    propose,
+)
 
 
-def accept(changes: ChangeSet, *paths: str) -> dict[str, Decision]:
-    return {
-        hunk.id: Decision(hunk.id, Verdict.ACCEPTED)
-        for file in changes.files
-        for hunk in file.hunks
-        if not paths or file.path in paths
-    }
-
-
-def land(ws: GitWorkspace, changes: ChangeSet, target: LandingTarget = WORKTREE, *paths: str, **more: object):  # noqa: ANN201
-    protect = more.get("protect", ())
-    return ws.land(
-        changes,
-        accept(changes, *paths),
-        target,
-        new_landing_id(),
-        "Land it",
-        [("Studio-Run", RUN), ("Co-authored-by", "Bo <bo@example.org>")],
-        protect,  # pyright: ignore[reportArgumentType]
-        elsewhere=bool(more.get("elsewhere")),
-    )
-
-
-def numbered(**changes: str) -> str:
-    return "".join(changes.get(f"l{n}", f"line {n}\n") for n in range(1, 31))
-
-
-def outside(repo, *written: str) -> dict[str, object]:  # noqa: ANN001, ANN201
-    """Everything of a repository that a landing in the working tree must leave alone."""
-    git = repo.path / ".git"
-    state: dict[str, object] = {
-        "refs": repo.git("for-each-ref"),
-        "head": (git / "HEAD").read_bytes(),
-        "index": (git / "index").read_bytes() if (git / "index").exists() else b"",
-        "index times": (git / "index").stat().st_mtime_ns if (git / "index").exists() else 0,
-        "stash": repo.git("stash", "list"),
-        "config": (git / "config").read_bytes(),
-        "worktrees": repo.git("worktree", "list"),
-        "log": repo.git("log", "--all", "--oneline", check=False),
-    }
-    for directory, names, files in os.walk(repo.path):
-        if ".git" in names:
-            names.remove(".git")
-        for name in files:
-            path = Path(directory) / name
-            if str(path.relative_to(repo.path)) not in written:
-                status = path.lstat()
-                state[str(path)] = (status.st_mtime_ns, status.st_ino, status.st_mode, path.read_bytes())
-    return state
-
-
-def test_worktree_landing_changes_the_landed_bytes_alone(repo) -> None:
+def test_worktree_landing_changes_the_landed_bytes_alone(repo: Repo) -> None:
     repo.write({"a.txt": numbered(l30="mine\n"), "new.txt": "untracked\n", "kept.txt": "k\n"})
     repo.git("add", "kept.txt")
     repo.write({"stashed.txt": "s\n"})
@@ -116,7 +54,7 @@ def test_worktree_landing_changes_the_landed_bytes_alone(repo) -> None:
     assert (repo.path / "fresh/x/y.txt").read_text() == "y\n"
 
 
-def test_landing_merges_into_what_the_person_typed_since(repo) -> None:
+def test_landing_merges_into_what_the_person_typed_since(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     repo.write({"a.txt": numbered(l28="typed\n")})
@@ -124,7 +62,7 @@ def test_landing_merges_into_what_the_person_typed_since(repo) -> None:
     assert (repo.path / "a.txt").read_text() == numbered(l2="two\n", l28="typed\n")
 
 
-def test_conflict_lands_nothing_and_names_the_hunk(repo) -> None:
+def test_conflict_lands_nothing_and_names_the_hunk(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n"), "fresh.txt": "x\n"})
     repo.write({"a.txt": numbered(l2="mine\n")})
@@ -134,7 +72,7 @@ def test_conflict_lands_nothing_and_names_the_hunk(repo) -> None:
     assert outside(repo) == before
 
 
-def test_index_landing_leaves_other_work_unstaged(repo) -> None:
+def test_index_landing_leaves_other_work_unstaged(repo: Repo) -> None:
     repo.write({"a.txt": numbered(l30="unstaged\n")})
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n", l30="unstaged\n"), "fresh.txt": "x\n"})
@@ -147,7 +85,7 @@ def test_index_landing_leaves_other_work_unstaged(repo) -> None:
     assert repo.git("status", "--short").strip() == "M a.txt"
 
 
-def test_commit_landing_leaves_staged_work_out(repo) -> None:
+def test_commit_landing_leaves_staged_work_out(repo: Repo) -> None:
     repo.write({"staged.txt": "s\n", "a.txt": numbered(l30="unstaged\n")})
     repo.git("add", "staged.txt")
     ws = repo.workspace()
@@ -170,7 +108,7 @@ def test_commit_landing_leaves_staged_work_out(repo) -> None:
     assert repo.git("status", "--short").split("\n") == [" M a.txt", "A  staged.txt"]
 
 
-def test_commit_says_which_uncommitted_line_a_hunk_needs(repo) -> None:
+def test_commit_says_which_uncommitted_line_a_hunk_needs(repo: Repo) -> None:
     repo.write({"a.txt": numbered(l5="not committed\n")})
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l5="not committed, changed\n")})
@@ -182,7 +120,7 @@ def test_commit_says_which_uncommitted_line_a_hunk_needs(repo) -> None:
     assert outside(repo) == before
 
 
-def test_branch_landing_checks_nothing_out(repo) -> None:
+def test_branch_landing_checks_nothing_out(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     before = outside(repo)
@@ -201,7 +139,7 @@ def test_branch_landing_checks_nothing_out(repo) -> None:
     assert repo.git("fsck", "--no-dangling") == ""
 
 
-def test_undo_refuses_where_later_edits_overlap(repo) -> None:
+def test_undo_refuses_where_later_edits_overlap(repo: Repo) -> None:
     ws = repo.workspace()
     landing = land(ws, propose(ws, {"a.txt": numbered(l2="two\n"), "dir/b.txt": "one\n2\nthree\n"}))
     repo.write({"a.txt": numbered(l2="mine\n")})
@@ -220,7 +158,7 @@ def test_undo_refuses_where_later_edits_overlap(repo) -> None:
 
 
 @pytest.mark.parametrize("target", [WORKTREE, INDEX, COMMIT, BRANCH], ids=lambda target: target.kind.value)
-def test_refusals_name_the_path(repo, target: LandingTarget) -> None:
+def test_refusals_name_the_path(repo: Repo, target: LandingTarget) -> None:
     repo.commit({".gitignore": "*.log\n"})
     ws = repo.workspace()
     changes = propose(ws, {"secret/key.txt": "x\n", "a.txt": numbered(l2="two\n")})
@@ -232,7 +170,7 @@ def test_refusals_name_the_path(repo, target: LandingTarget) -> None:
     land(ws, changes, target, protect=["other/**"])
 
 
-def test_links_ignored_and_unknown_are_refused(repo) -> None:
+def test_links_ignored_and_unknown_are_refused(repo: Repo) -> None:
     ws = repo.workspace()
     base = ws.snapshot()
     directory = ws.checkout(RUN, "T1", base.commit)
@@ -251,7 +189,7 @@ def test_links_ignored_and_unknown_are_refused(repo) -> None:
         ws.land(changes, {}, WORKTREE, new_landing_id(), "", [], [], elsewhere=False)
 
 
-def test_a_link_on_the_way_is_not_followed(repo, tmp_path: Path) -> None:
+def test_a_link_on_the_way_is_not_followed(repo: Repo, tmp_path: Path) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"dir/new.txt": "x\n"})
     (tmp_path / "elsewhere").mkdir()
@@ -263,7 +201,7 @@ def test_a_link_on_the_way_is_not_followed(repo, tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_modes_are_kept_and_landed(repo) -> None:
+def test_modes_are_kept_and_landed(repo: Repo) -> None:
     (repo.path / "a.txt").chmod(0o640)
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")}, {"run.sh": 0o755})
@@ -276,7 +214,7 @@ def test_modes_are_kept_and_landed(repo) -> None:
     assert not stat.S_IMODE((repo.path / "run.sh").stat().st_mode) & 0o111
 
 
-def test_another_branch_asks_first(repo) -> None:
+def test_another_branch_asks_first(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     repo.git("switch", "-q", "-c", "other")
@@ -286,7 +224,7 @@ def test_another_branch_asks_first(repo) -> None:
     assert (repo.path / "a.txt").read_text() == numbered(l2="two\n")
 
 
-def test_busy_index_and_merges_under_way(repo) -> None:
+def test_busy_index_and_merges_under_way(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     lock = repo.path / ".git/index.lock"
@@ -303,7 +241,7 @@ def test_busy_index_and_merges_under_way(repo) -> None:
     assert repo.git("status", "--short") == ""
 
 
-def test_line_ends_of_the_working_tree_are_kept(repo) -> None:
+def test_line_ends_of_the_working_tree_are_kept(repo: Repo) -> None:
     repo.commit({".gitattributes": "*.bat text eol=crlf\n", "x.bat": "one\r\ntwo\r\nthree\r\n"})
     (repo.path / "x.bat").unlink()
     repo.git("checkout", "-q", "--", "x.bat")
@@ -318,7 +256,7 @@ def test_line_ends_of_the_working_tree_are_kept(repo) -> None:
     assert repo.git("status", "--short") == ""
 
 
-def test_landing_an_id_twice_writes_once(repo) -> None:
+def test_landing_an_id_twice_writes_once(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     arguments = (changes, accept(changes), WORKTREE, LandingId("l-one"), "m", [], [])
@@ -328,7 +266,7 @@ def test_landing_an_id_twice_writes_once(repo) -> None:
     assert ws.landed(LandingId("l-two")) is None
 
 
-def test_before_the_first_commit(make_repo) -> None:
+def test_before_the_first_commit(make_repo: Callable[..., Repo]) -> None:
     repo = make_repo("fresh")
     repo.write({"a.txt": "one\n"})
     ws = repo.workspace()
