@@ -9,7 +9,7 @@ from studio.agents.edits.formats import EditFormat
 from studio.agents.edits.globs import matches
 from studio.agents.patterns import PATTERNS, choose_patterns, fragments
 from studio.agents.prompts import prompt_names, prompt_version, render_prompt
-from studio.agents.roles import ROLES, find_role, role_prompt_version, system_prompt
+from studio.agents.roles import ROLES, Role, find_role, role_prompt_version, system_prompt
 from studio.agents.tools import TOOL_NAMES, tool_specs
 from studio.domain.brief import parse_brief
 from studio.domain.errors import UsageError
@@ -29,7 +29,7 @@ SHORT = parse_brief("short", "Fix the typo in README.md.\n")
 @pytest.mark.parametrize("role", [role for role in ROLES.values() if role.tools])
 @pytest.mark.parametrize("form", EditFormat)
 @pytest.mark.parametrize("tools", [True, False])
-def test_every_writing_role_has_a_prompt(role, form: EditFormat, tools: bool) -> None:  # noqa: ANN001
+def test_every_writing_role_has_a_prompt(role: Role, form: EditFormat, tools: bool) -> None:
     prompt = system_prompt(role, ("constraint",), calls_tools=tools, form=form)
     assert "$" not in prompt
     assert "Constraints:" in prompt

@@ -81,8 +81,8 @@ CASES: dict[str, Case] = {
     ),
     "13 curly quotes": Case(
         block("a", 'say("it\'s - ok")\n', 'say("it\'s - fine")\n'),
-        {"a": "say(“it’s – ok”)\n".encode()},
-        {"a": "say(“it’s – fine”)\n".encode()},
+        {"a": "say(\u201cit\u2019s \u2013 ok\u201d)\n".encode()},
+        {"a": "say(\u201cit\u2019s \u2013 fine\u201d)\n".encode()},
         P,
     ),
     "13b NFD": Case(

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from studio.agents.edits.ladder import find_place
 from studio.agents.edits.places import Place, Refusal
 from studio.agents.edits.render import render
-from studio.agents.edits.text import decode_file, encode_text
+from studio.agents.edits.text import TextFile, decode_file, encode_text
 from studio.domain.edits import MatchKind
 
-TEXTS = st.text(alphabet="ab(){}=\n\t ’é-", max_size=80)
+TEXTS = st.text(alphabet="ab(){}=\n\t \u2019é-", max_size=80)
 
 
 @given(TEXTS, st.data())
@@ -51,8 +51,8 @@ def test_finding_is_total_and_replacing_by_itself_changes_nothing(text: str, sea
 @given(st.binary(max_size=60))
 def test_bytes_survive_decoding(data: bytes) -> None:
     file = decode_file(data)
-    if hasattr(file, "text"):
-        assert encode_text(file.text, file) == data  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType, reportArgumentType]
+    if isinstance(file, TextFile):
+        assert encode_text(file.text, file) == data
 
 
 BLOCK = """def total(items):
@@ -83,10 +83,10 @@ def test_similar_twice_is_refused() -> None:
 
 
 def test_what_an_edit_does_not_change_keeps_the_files_bytes() -> None:
-    text = "a = “x”  \nb = 1\n"
+    text = "a = \u201cx\u201d  \nb = 1\n"
     place = find_place(text, 'a = "x"\nb = 1\n')
     assert isinstance(place, Place)
-    assert render(text, place, 'a = "x"\nb = 1\n', 'a = "x"\nb = 2\n') == "a = “x”  \nb = 2\n"
+    assert render(text, place, 'a = "x"\nb = 1\n', 'a = "x"\nb = 2\n') == "a = \u201cx\u201d  \nb = 2\n"
 
 
 def test_a_refusal_tells_the_near_lines() -> None:

@@ -62,11 +62,11 @@ def _hostile(path: str) -> st.SearchStrategy[str]:
     )
 
 
-_CUT = st.builds(
-    lambda reply, size: reply[: max(reply.index("\n") + 20, size % (len(reply) - 5))],
-    st.sampled_from([BLOCK, LINES]),
-    st.integers(0, 500),
-)
+def _cut(reply: str, size: int) -> str:
+    return reply[: max(reply.index("\n") + 20, size % (len(reply) - 5))]
+
+
+_CUT = st.builds(_cut, st.sampled_from([BLOCK, LINES]), st.integers(0, 500))
 _WRONG = st.sampled_from(
     [
         BLOCK.replace("return 1", "return nothing like it"),
