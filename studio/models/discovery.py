@@ -69,8 +69,7 @@ def describe_models(
     found = [
         ModelInfo(model, f"{variable} is set")
         for provider, model in PREFERRED.items()
-        for variable in KEY_NAMES[provider][:1]
-        if any(environ.get(name) for name in KEY_NAMES[provider])
+        if (variable := next((name for name in KEY_NAMES[provider] if environ.get(name)), ""))
     ]
     found += local_models(ports)
     taken = next((info.name for info in found if info.usable), "")

@@ -139,7 +139,7 @@ async def test_a_restart_keeps_the_id_and_takes_up_the_reply(store: JournalStore
     reply = await asyncio.wait_for(gateway(store, folder).complete(a_request(), again), 20)
     assert reply.message.content == "while nobody listened"
     assert again.called.repeated
-    assert [path.name for path in folder.glob("*.request.json")] == ["0001-build-T1-1-1.request.json"]
+    assert [path.name for path in folder.glob("*.request.json")] == ["0001-build-T1-1-1.request.json"]  # noqa: ASYNC240 - a test may wait for its disk
 
 
 async def test_ids_sort_in_the_order_of_asking_and_are_safe_names(store: JournalStore, folder: Path) -> None:
@@ -147,7 +147,7 @@ async def test_ids_sort_in_the_order_of_asking_and_are_safe_names(store: Journal
     await answered(models, folder, "0001-build-T1-1-1", "a", Context())
     await answered(models, folder, "0002-build-T1-1-1", "b", Context(), text="Another question at the same place.")
     await answered(models, folder, "0003-build-T1-1-2", "c", Context(), number=2)
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in folder.iterdir())  # noqa: ASYNC240 - a test may wait for its disk
     assert [name for name in names if name.endswith("request.md")] == [
         "0001-build-T1-1-1.request.md",
         "0002-build-T1-1-1.request.md",
