@@ -201,6 +201,8 @@ def _answers(talk: BuildConversation, done: Understood, results: Sequence[Result
         answered = dict(done.answers)
         for call in done.message.calls:
             text = answered.get(call.id) or texts.get(done.routes.get(call.id, call.id), "")
+            if call.id in done.routes:
+                texts[done.routes[call.id]] = "See the answer to the first edit of this reply."
             messages.append(Message("tool", text, call=call.id))
         loose = [*done.problems] if not answered else []
         parts = [*loose, *([hint] if hint else [])]

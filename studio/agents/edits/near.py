@@ -23,6 +23,8 @@ MIDDLE_THRESHOLD = 0.75
 _MIN_LINES = 3
 _MIN_CHARS = 24
 _MAX_LINES = 400
+_MAX_CHARS = 600
+"""Longer lines are alike only when they are equal: comparing them is quadratic."""
 _MAX_WINDOWS = 12
 _WORD = re.compile(r"\w{3,}")
 
@@ -30,8 +32,11 @@ _WORD = re.compile(r"\w{3,}")
 def _ratio(one: str, other: str) -> float:
     if one == other:
         return 1.0
-    matcher = SequenceMatcher(None, one[:2000], other[:2000], autojunk=False)
-    return matcher.ratio() if matcher.real_quick_ratio() >= LINE_THRESHOLD else 0.0
+    if max(len(one), len(other)) > _MAX_CHARS:
+        return 0.0
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    quick = matcher.real_quick_ratio() >= LINE_THRESHOLD and matcher.quick_ratio() >= LINE_THRESHOLD
+    return matcher.ratio() if quick else 0.0
 
 
 def _windows(bodies: Sequence[str], wanted: Sequence[str]) -> list[int]:

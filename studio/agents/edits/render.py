@@ -13,7 +13,7 @@ from studio.domain.edits import MatchKind
 
 __all__ = ["render"]
 
-_MAX_CELLS = 4_000_000
+_MAX_CELLS = 1_000_000
 """Lines of both texts multiplied, above which only their common beginning and end are kept as they are."""
 
 
