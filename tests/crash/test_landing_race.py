@@ -18,8 +18,8 @@ from studio.domain.ids import new_landing_id
 from tests.unit.workspace.repos import Repo, land, numbered, propose
 
 SAVES = 4000
-PAUSE_SECONDS = 0.01
-"""Mean; drawn from an exponential distribution, so that saves come in bursts and leave room for landings."""
+SHORT_SECONDS, LONG_SECONDS = 0.001, 0.25
+"""Saves come in bursts, to meet landings half done, with a pause after one in thirty, to let some through."""
 PATIENCE_SECONDS = 20
 
 
@@ -32,9 +32,9 @@ def save(path: Path, content: bytes) -> None:
 def person(path: Path, saves: int, done: Event, lost: str) -> None:
     """Save `saves` versions that differ in line 28, each over what is there, as an editor does that reloads."""
     try:
-        pauses = random.Random(saves)
+        pauses = random.Random(saves)  # noqa: S311 - which saves are followed by a pause is no secret
         for number in range(1, saves + 1):
-            time.sleep(pauses.expovariate(1 / PAUSE_SECONDS))
+            time.sleep(LONG_SECONDS if pauses.random() < 1 / 30 else SHORT_SECONDS)
             mine = f"save {number}\n".encode()
             lines = path.read_bytes().split(b"\n")
             lines[27] = mine.rstrip(b"\n")
@@ -85,6 +85,6 @@ def test_no_save_is_lost(tmp_path: Path) -> None:
     assert [Path(note).read_text() for note in lost if Path(note).exists()] == []
     assert [process.exitcode for process in people] == [0] * len(names)
     assert landed
-    print(f"{landed} landings, {conflicts} conflicts")
+    assert conflicts
     for name in names:
         assert f"save {SAVES // len(names)}\n" in repo.read(name)

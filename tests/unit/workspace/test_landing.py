@@ -259,9 +259,8 @@ def test_line_ends_of_the_working_tree_are_kept(repo: Repo) -> None:
 def test_landing_an_id_twice_writes_once(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
-    arguments = (changes, accept(changes), WORKTREE, LandingId("l-one"), "m", [], [])
-    first = ws.land(*arguments, elsewhere=False)
-    assert ws.land(*arguments, elsewhere=False) == first
+    first = land(ws, changes, landing=LandingId("l-one"))
+    assert land(ws, changes, landing=LandingId("l-one")) == first
     assert ws.landed(LandingId("l-one")) == first
     assert ws.landed(LandingId("l-two")) is None
 

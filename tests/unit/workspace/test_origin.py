@@ -71,7 +71,7 @@ def test_an_edited_hunk_keeps_its_origin(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"new.txt": "one\ntwo\n"})
     hunk = changes.files[0].hunks[0]
-    decisions = {hunk.id: Decision(hunk.id, Verdict.EDITED, text="one\nedited\n")}
+    decisions: dict[str, Decision] = {hunk.id: Decision(hunk.id, Verdict.EDITED, text="one\nedited\n")}
     landing = ws.land(changes, decisions, WORKTREE, new_landing_id(), "m", [], [], elsewhere=False)
     origin = ws.origin("new.txt", 2, [landing])
     assert origin is not None
