@@ -104,7 +104,7 @@ class Control:
                 if problem is not None:
                     future.set_exception(error_of(problem))
                 else:
-                    future.set_result(b"null" if result is None else bytes(result))
+                    future.set_result(bytes(result))
             case _:
                 pass
 

@@ -26,6 +26,7 @@ HANDLERS: dict[type[Value], Handler] = {
     c.GetRun: runs.get_run,
     c.ReadEvents: maintenance.read_events,
     c.GetChangeSet: review.get_changes,
+    c.GetPatch: review.get_patch,
     c.GetArtifact: review.get_artifact,
     c.Decide: review.decide,
     c.MakeRemark: review.remark,
@@ -55,7 +56,7 @@ HANDLERS: dict[type[Value], Handler] = {
 
 _WATCHER = frozenset(
     {
-        c.GetRun, c.ReadEvents, c.GetChangeSet, c.GetArtifact, c.PreviewUndo, c.Why, c.ListBriefs, c.ListFiles,
+        c.GetRun, c.ReadEvents, c.GetChangeSet, c.GetPatch, c.GetArtifact, c.PreviewUndo, c.Why, c.ListBriefs, c.ListFiles,
         c.ReadFile, c.SearchMemory, c.ShowMemory, c.GetStatus,
     }
 )  # fmt: skip

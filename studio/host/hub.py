@@ -135,7 +135,7 @@ class Hub:
         for record in records:
             apply(self.state, record)
             wired = wire(record)
-            size = len(bytes(wired.payload)) if wired.payload is not None else 0
+            size = len(bytes(wired.payload))
             self._recent.append((wired, size))
             self._recent_bytes += size
         while len(self._recent) > RECENT_RECORDS or self._recent_bytes > RECENT_BYTES:
@@ -211,7 +211,7 @@ class Hub:
         found: list[WireRecord] = []
         size = 0
         for wired in map(wire, records):
-            size += len(bytes(wired.payload)) if wired.payload is not None else 0
+            size += len(bytes(wired.payload))
             if found and size > BATCH_BYTES:
                 break
             found.append(wired)

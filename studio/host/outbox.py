@@ -58,7 +58,7 @@ class Outbox:
     def subscribe(self, wish: Subscribe) -> None:
         """Send what happens from now on, instead of what was subscribed before."""
         self._every_record = wish.after >= 0
-        self._needs_snapshot = wish.after < 0 or wish.after > self._hub.head
+        self._needs_snapshot = wish.after < 0
         self._cursor = max(wish.after, 0)
         self._wants_streams = wish.streams
         self.wake()
@@ -98,17 +98,15 @@ class Outbox:
                 await self._channel.send_packed(self._answers.popleft())
                 self.may_ask.release()
                 continue
-            message = (
-                (self._notices and self._notices.popleft())
-                or await self._next_event()
-                or self._next_brief()
-                or self._next_stream()
-            )
+            message = self._next_notice() or await self._next_event() or self._next_brief() or self._next_stream()
             if message is not None:
                 await self._channel.send(message)
                 continue
             await self._wake.wait()
             self._wake.clear()
+
+    def _next_notice(self) -> Value | None:
+        return self._notices.popleft() if self._notices else None
 
     async def _next_event(self) -> Value | None:
         if self._cursor is None:

@@ -12,7 +12,7 @@ from studio.domain.state import RunState
 from studio.host.context import Caller, Context
 from studio.protocol import commands as c
 
-__all__ = ["check_subset", "decide", "get_artifact", "get_changes", "remark", "waive"]
+__all__ = ["check_subset", "decide", "get_artifact", "get_changes", "get_patch", "remark", "waive"]
 
 MAX_BLOB_BYTES = 4 * 1024 * 1024
 
@@ -29,6 +29,15 @@ async def get_artifact(context: Context, caller: Caller, command: c.GetArtifact)
     data = await asyncio.to_thread(context.parts.artifacts.get, command.artifact)
     end = command.offset + min(command.limit, MAX_BLOB_BYTES)
     return c.Blob(data[command.offset : end], len(data))
+
+
+async def get_patch(context: Context, caller: Caller, command: c.GetPatch) -> c.Blob:
+    """Return a change set as a patch: all of it, or what is accepted."""
+    run = context.run(command.run)
+    changes = await context.changes(run)
+    decisions = context.decisions(run) if command.accepted else None
+    patch = await asyncio.to_thread(context.workspace(caller.places).patch, changes, decisions)
+    return c.Blob(patch, len(patch))
 
 
 def _hunks(changes: ChangeSet) -> dict[str, Hunk]:

@@ -39,16 +39,20 @@ _IDLE_CHECKS = 8
 """How often, in the time a host stays idle, it looks whether it is."""
 
 
-async def serve(open_parts: Callable[[], HostParts], places: Places, config: Config) -> None:
-    """Serve the repository until idle, told to end, or SIGTERM or SIGINT.
-
-    `open_parts` is called, in a thread, once this process is known to be the only host.
+async def serve(parts: HostParts, places: Places, config: Config) -> None:
+    """Serve the repository until idle, told to end, or SIGTERM or SIGINT; then close the parts.
 
     Raises:
         UsageError: another host serves the repository; the socket's directory is another user's.
-        StudioError: the parts cannot be opened.
 
     """
+    try:
+        await _serve_locked(parts, places, config)
+    finally:
+        await asyncio.to_thread(parts.close)
+
+
+async def _serve_locked(parts: HostParts, places: Places, config: Config) -> None:
     lock = HostLock(places)
     address = places.socket()
     prepare_directory(address.parent)
@@ -56,11 +60,7 @@ async def serve(open_parts: Callable[[], HostParts], places: Places, config: Con
     with lock:
         handler = open_log(places)
         try:
-            parts = await asyncio.to_thread(open_parts)
-            try:
-                await _serve(parts, places, config, address)
-            finally:
-                await asyncio.to_thread(parts.close)
+            await _serve(parts, places, config, address)
         except Exception:
             log.exception("the host failed")
             raise

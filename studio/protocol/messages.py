@@ -23,7 +23,8 @@ class WireRecord(Value, frozen=True):
     seq: int
     at: float
     kind: str
-    payload: msgspec.Raw | None
+    payload: msgspec.Raw
+    """As stored; `null` if it was erased. (A union of `Raw` and None would take null only.)"""
     run: RunId = RunId("")
     step: str = ""
     n: int = 0
@@ -31,7 +32,8 @@ class WireRecord(Value, frozen=True):
 
     def record(self) -> Record:
         """Return the record."""
-        payload = None if self.payload is None else bytes(self.payload)
+        stored = bytes(self.payload)
+        payload = None if stored == b"null" else stored
         return Record(self.seq, self.at, decode_event(payload, self.kind), self.run, self.step, self.n, self.actor)
 
 
@@ -220,7 +222,7 @@ class Completed(Value, frozen=True, tag=True):
     """A job's result or problem."""
 
     id: int
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
     problem: Problem | None = None
 
 
