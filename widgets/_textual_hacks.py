@@ -45,10 +45,10 @@ class CellDiff(Base):
         """Say that the terminal may show something else than what was written: the next paint writes everything."""
         self._rows.clear()
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if not isinstance(renderable, (ChopsUpdate, LayoutUpdate)) or self.is_headless or self.is_inline:
             self.forget_terminal()
-            super()._display(screen, renderable)
+            super()._display(screen, renderable)  # pyright: ignore[reportUnknownMemberType] Textual leaves the screen's result open
             return
         size = (self.size.width, self.size.height)
         if size != self._shadow_size:
@@ -56,7 +56,7 @@ class CellDiff(Base):
             self.forget_terminal()
         if self._batch_count:
             return
-        super()._display(screen, _Changed(self, renderable))
+        super()._display(screen, _Changed(self, renderable))  # pyright: ignore[reportUnknownMemberType] as above
 
     def write_changes(self, update: ChopsUpdate | LayoutUpdate) -> list[Segment]:
         """Return the segments (moves and texts) that bring the terminal from the shadow to `update`."""

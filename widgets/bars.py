@@ -80,13 +80,16 @@ class StatusBar(Widget):
     def _fitting(self, width: int) -> list[tuple[str, str]]:
         texts = [item.text for item in self._items]
         order = sorted(range(len(texts)), key=lambda at: -self._items[at].rank)
-        for replace in (lambda at: self._items[at].short, lambda _: ""):
+        for shorten in (True, False):
             for at in order:
                 shown = [text for text in texts if text]
                 if sum(map(cell_len, shown)) + len(self.GAP) * (len(shown) - 1) <= width:
                     break
-                if self._items[at].rank:
-                    texts[at] = replace(at) or ("" if texts[at] != self._items[at].text else texts[at])
+                item = self._items[at]
+                if shorten:
+                    texts[at] = item.short or item.text
+                elif item.rank:
+                    texts[at] = ""
         return [(text, item.tone) for text, item in zip(texts, self._items, strict=True) if text]
 
 

@@ -68,7 +68,7 @@ class ChecksView(TreeLines[CheckRow]):
         row, width = placed.item, self.size.width
         tone = self.tone(f"checks--{row.state}")
         top = not row.parent
-        right = fit(row.right, width // 3)
+        right = _end(row.right, width // 3)
         room = width - 2 * placed.depth - 3 - cell_len(right) - 1
         title = fit(row.title, room)
         detail = fit(row.detail, room - cell_len(title) - 2) if row.detail else ""
@@ -84,3 +84,10 @@ class ChecksView(TreeLines[CheckRow]):
             Segment(right, self.tone("line--soft")),
             Segment(" "),
         ]
+
+
+def _end(text: str, width: int) -> str:
+    """Return the end of `text` in at most `width` cells: of a path, its name says most."""
+    while cell_len(text) > width:
+        text = f"…{text[2:]}" if len(text) > 1 else ""
+    return text

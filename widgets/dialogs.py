@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from widgets.ansi import visible
 from widgets.log_view import LogView
 
-__all__ = ["AskLine", "AskText", "Choice", "Choose", "ShowText"]
+__all__ = ["AskLine", "AskText", "Choice", "Choose", "ShowText", "Tick"]
 
 _FRAME = """
     align: center middle; background: $ground 60%;
@@ -32,6 +32,7 @@ _FRAME = """
     & Input:focus { border: tall $focus; }
     & TextArea { background: $pane; height: 16; border: tall $pane-border; }
     & OptionList { background: $raised; border: none; height: auto; max-height: 20; padding: 0; }
+    & OptionList:focus { border: none; }
 """
 
 
@@ -42,6 +43,27 @@ class Choice:
     key: str
     title: str
     detail: str = ""
+
+
+class Tick(Static, can_focus=True):
+    """A choice to tick: `[x] text`. Space or a click ticks it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "tick", "Tick", show=False, id="tick.tick")]
+    DEFAULT_CSS = "Tick { height: 1; width: 1fr; } Tick:focus { background: $selection; }"
+
+    def __init__(self, text: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(Content(f"[ ] {text}"), id=id)
+        self._text = text
+        self.ticked = False
+
+    def action_tick(self) -> None:
+        """Tick, or take it back."""
+        self.ticked = not self.ticked
+        self.update(Content(f"[{'x' if self.ticked else ' '}] {self._text}"))
+
+    def on_click(self) -> None:
+        """Tick, or take it back."""
+        self.action_tick()
 
 
 class AskLine(ModalScreen[str | None]):

@@ -145,6 +145,10 @@ class LineView(ScrollView, can_focus=True):
         self.cursor = max(0, min(index, self.count - 1))
         self.show_cursor()
 
+    def place_cursor(self, index: int) -> None:
+        """Put the cursor on line `index` without a repaint or a message: the caller paints."""
+        self.set_reactive(LineView.cursor, index)  # pyright: ignore[reportArgumentType] the descriptor, not its value
+
     def show_cursor(self) -> None:
         """Scroll as little as shows the cursor's line."""
         height = self.scrollable_content_region.height

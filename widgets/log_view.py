@@ -75,7 +75,7 @@ class LogView(LineView):
         self.clear()
         self.write("text", text.encode("utf-8", "replace") if isinstance(text, str) else text)
         self.finish("text")
-        self.set_reactive(LineView.cursor, 0)
+        self.place_cursor(0)
         self.paint()
 
     def clear(self) -> None:
@@ -103,9 +103,9 @@ class LogView(LineView):
         while self._size_lines > self._scrollback and len(self._blocks) > 1:
             gone = len(self._blocks.popleft())
             self._size_lines -= gone
-            self.set_reactive(LineView.cursor, max(0, self.cursor - gone))
+            self.place_cursor(max(0, self.cursor - gone))
         if self._follow:
-            self.set_reactive(LineView.cursor, max(0, self._size_lines - 1))
+            self.place_cursor(max(0, self._size_lines - 1))
         self.changed()
 
     def paint(self) -> None:
@@ -122,9 +122,10 @@ class LogView(LineView):
             return [Segment(line, self.tone(f"log--{kind}"))]
         if not line.spans:
             return [Segment(line.plain)]
+        console = self.app.console  # pyright: ignore[reportUnknownMemberType] the app's own type does not matter
         return [
             Segment(segment.text, _without_links(segment.style))
-            for segment in line.render(self.app.console)
+            for segment in line.render(console)
             if not segment.control
         ]
 

@@ -38,7 +38,7 @@ def highlight(path: str, lines: Sequence[str]) -> list[list[Span]]:
 
 @lru_cache(maxsize=64)
 def _lexer(name: str) -> Lexer | None:
-    from pygments.lexers import get_lexer_for_filename
+    from pygments.lexers import get_lexer_for_filename  # pyright: ignore[reportUnknownVariableType] untyped
     from pygments.util import ClassNotFound
 
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,7 +33,7 @@ def _palette() -> type[Provider]:
     return StudioCommands
 
 
-class StudioApp(Themed, CellDiff, App[None]):
+class StudioApp(Themed, CellDiff, App[None]):  # pyright: ignore[reportGeneralTypeIssues] mixins of an app of any result
     """The studio. Give it a factory of sessions; it paints first and connects then."""
 
     TITLE = "QuantumLayer Studio"
@@ -49,6 +51,7 @@ class StudioApp(Themed, CellDiff, App[None]):
         options: RunOptions | None = None,
         brief: str = "",
         run: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the app.
 
@@ -61,6 +64,7 @@ class StudioApp(Themed, CellDiff, App[None]):
             options: of the runs started here; their model, if not empty, is the default one.
             brief: the brief to open; the one open last if empty.
             run: the run to put in view; the latest if empty.
+            clock: Unix seconds now.
 
         """
         super().__init__()
@@ -68,7 +72,9 @@ class StudioApp(Themed, CellDiff, App[None]):
         self._memory = places.state / "tui.json"
         self.remembered = Remembered.load(self._memory)
         self._options = options
-        self.store = Store(Path(places.worktree).name, name, brief=brief or self.remembered.brief, run_id=run)
+        self.store = Store(
+            Path(places.worktree).name, name, brief=brief or self.remembered.brief, run_id=run, clock=clock
+        )
         self._theme_wanted = theme or self.remembered.theme or "studio-dark"
         self._themes_dir = themes_dir
         if is_remote(os.environ):

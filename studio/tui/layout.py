@@ -12,7 +12,7 @@ WIDE, MEDIUM = (160, 30), (100, 16)
 ALL = ("brief", "timeline", "files", "review", "checks", "console")
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "wide": (("files",), ("brief", "review"), ("timeline",), ("checks",), ("console",)),
-    "medium": (("timeline", "files", "checks"), ("brief", "review", "console")),
+    "medium": (("files", "brief", "review"), ("timeline", "checks", "console")),
     "narrow": (ALL,),
 }
 

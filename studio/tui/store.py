@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,8 @@ class Store:
     """Run and artifact `changes` was read from."""
     tails: dict[str, bytearray] = field(default_factory=dict[str, bytearray])
     session: Session | None = None
+    clock: Callable[[], float] = time.time
+    """Unix seconds now."""
 
     @property
     def run(self) -> RunState | None:

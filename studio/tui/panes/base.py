@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from studio.tui.keys import PANES, bindings
@@ -15,10 +16,12 @@ from widgets.pane_frame import PaneFrame
 if TYPE_CHECKING:
     from studio.tui.store import Store
 
-__all__ = ["Pane", "guarded"]
+__all__ = ["Pane", "answered", "guarded"]
+
+R = TypeVar("R")
 
 
-async def guarded(widget: Widget, work: Coroutine[Any, Any, None]) -> None:
+async def guarded(widget: Widget, work: Coroutine[Any, Any, object]) -> None:
     """Do `work`; an expected failure is told in place of being raised."""
     from studio.domain.errors import StudioError
 
@@ -26,6 +29,11 @@ async def guarded(widget: Widget, work: Coroutine[Any, Any, None]) -> None:
         await work
     except StudioError as error:
         widget.notify(error.do or " ", title=error.what, severity="error", markup=False, timeout=10)
+
+
+async def answered(widget: Widget, dialog: ModalScreen[R]) -> R | None:
+    """Show a dialog and return its result, None if it was left. To be awaited in a worker."""
+    return await widget.app.push_screen_wait(dialog)  # pyright: ignore[reportUnknownMemberType] the app's own type does not matter
 
 
 class Pane(PaneFrame):

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
-from studio.tui.panes.base import Pane
+from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
 from widgets.dialogs import AskLine, Choice, Choose
 
@@ -191,11 +191,9 @@ class BriefPane(Pane):
         await self.save()
         found = {brief.name: brief for brief in (await self.store.host.ask(c.ListBriefs())).briefs}
         choices = [Choice(name, name, _first_line(brief.text)) for name, brief in found.items()]
-        key = await self.app.push_screen_wait(
-            Choose("Briefs", [*choices, Choice(NEW, "New brief …")], start=self.store.brief)
-        )
+        key = await answered(self, Choose("Briefs", [*choices, Choice(NEW, "New brief …")], start=self.store.brief))
         if key == NEW:
-            name = await self.app.push_screen_wait(AskLine("New brief", placeholder="its name, for instance: expiry"))
+            name = await answered(self, AskLine("New brief", placeholder="its name, for instance: expiry"))
             if name and name.strip():
                 self.fill(_file_name(name), "", "")
                 self.editor.focus()

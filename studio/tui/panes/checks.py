@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 
-from studio.tui.panes.base import Pane
+from studio.tui.panes.base import Pane, answered
 from widgets.checks_view import ChecksView
 from widgets.dialogs import AskLine, ShowText
 from widgets.tree_lines import TreeLines
@@ -76,7 +76,7 @@ class ChecksPane(Pane):
             return
         blob = await self.store.host.ask(c.GetArtifact(result.output))
         command = f"$ {' '.join(result.command)}\n\n".encode() if result.command else b""
-        await self.app.push_screen_wait(ShowText(f"{check}: {result.outcome}", command + blob.data))
+        await answered(self, ShowText(f"{check}: {result.outcome}", command + blob.data))
 
     def action_rerun(self) -> None:
         """Run the check again."""
@@ -104,8 +104,6 @@ class ChecksPane(Pane):
         if run is None or result is None or result.outcome != "failed":
             self.notify("Only a failed check can be waived.", severity="warning")
             return
-        reason = await self.app.push_screen_wait(
-            AskLine(f"Waive {result.check}", "Why may it fail? Your name is on it.")
-        )
+        reason = await answered(self, AskLine(f"Waive {result.check}", "Why may it fail? Your name is on it."))
         if reason and reason.strip():
             await self.store.host.ask(c.WaiveCheck(run.id, result.check, reason.strip()))

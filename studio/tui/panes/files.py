@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 
-from studio.tui.panes.base import Pane
+from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
 from widgets.dialogs import ShowText
 from widgets.file_tree_view import FileTreeView
@@ -106,7 +106,7 @@ class FilesPane(Pane):
         else:
             over = blob.size - len(blob.data)
             text = blob.data.decode("utf-8", "replace") + (f"\n… {over} more bytes" if over > 0 else "")
-        await self.app.push_screen_wait(ShowText(path, text))
+        await answered(self, ShowText(path, text))
 
     def action_diff(self) -> None:
         """Show the file's changes."""

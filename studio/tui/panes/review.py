@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 
-from studio.tui.panes.base import Pane
+from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
 from widgets.dialogs import AskLine, AskText, Choice, Choose
 from widgets.diff_data import DiffFile, DiffHunk
@@ -193,7 +193,7 @@ class ReviewPane(Pane):
             self.notify("Put the cursor on a hunk with lines.", severity="warning")
             return
         about = "The new side of the hunk, context included. What you write here is what is accepted."
-        text = await self.app.push_screen_wait(AskText(f"Edit {file.path}:{hunk.new_start}", about, new_side(hunk)))
+        text = await answered(self, AskText(f"Edit {file.path}:{hunk.new_start}", about, new_side(hunk)))
         if text is not None:
             await self._record([Decision(HunkId(hunk.key), Verdict.EDITED, text=text)])
 
@@ -209,7 +209,7 @@ class ReviewPane(Pane):
         hunk, place, run = self.view.hunk, self.view.place, self.store.run
         if hunk is None or place is None or run is None:
             return
-        text = await self.app.push_screen_wait(AskLine("Comment", "Shown to everyone; `revise` shows it to the model."))
+        text = await answered(self, AskLine("Comment", "Shown to everyone; `revise` shows it to the model."))
         if text and text.strip():
             remark = Remark(self.store.name, text.strip(), HunkId(hunk.key), place.line)
             await self.store.host.ask(c.MakeRemark(run.id, remark))
@@ -225,7 +225,7 @@ class ReviewPane(Pane):
         if run is None or not run.changeset:
             return
         about = "A new run is told what you rejected, edited and remarked. Anything to add?"
-        note = await self.app.push_screen_wait(AskLine("Revise", about))
+        note = await answered(self, AskLine("Revise", about))
         if note is not None:
             started = await self.store.host.ask(c.ReviseRun(run.id, note))
             self.post_message(self.RunWanted(started.run))
@@ -263,7 +263,7 @@ class ReviewPane(Pane):
             self.notify("Accept something first: a accepts the hunk.", severity="warning")
             return
         about = f"{present.counts(run, self.store.changes)}\n{said.text}"
-        wanted = await self.app.push_screen_wait(LandDialog(about, said.tone, run.title or run.brief, run.branch))
+        wanted = await answered(self, LandDialog(about, said.tone, run.title or run.brief, run.branch))
         if wanted is None:
             return
         landed = await self.store.host.ask(
@@ -284,6 +284,6 @@ class ReviewPane(Pane):
         lines = preview.text.splitlines()
         over = [f"… {len(lines) - 12} more lines"] if len(lines) > 12 else []  # noqa: PLR2004 - what fits the dialog
         about = "\n".join([*lines[:12], *over])
-        if await self.app.push_screen_wait(Choose("Undo the last landing", choices, about, "keep")) == "undo":
+        if await answered(self, Choose("Undo the last landing", choices, about, "keep")) == "undo":
             landed = await self.store.host.ask(c.Undo())
             self.say(f"Undone in {len(landed.landing.files)} files; undo again to bring it back.")

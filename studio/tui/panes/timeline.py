@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 
-from studio.tui.panes.base import Pane
+from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
 from widgets.dialogs import AskLine, Choice, Choose, ShowText
 from widgets.timeline_view import TimelineView
@@ -28,9 +26,8 @@ class TimelinePane(Pane):
 
     ID: ClassVar[str] = "timeline"
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self._clock = clock
         self._shown_run = ""
 
     def compose(self) -> ComposeResult:
@@ -57,7 +54,7 @@ class TimelinePane(Pane):
             self.view.set_items(())
             self.set_subtitle("")
             return
-        self.view.set_items(timeline_rows(run, self.store.tails, self._clock()))
+        self.view.set_items(timeline_rows(run, self.store.tails, self.store.clock()))
         if self._shown_run != run.id:
             self._shown_run = run.id
             self.view.go(0 if run.finished else self.view.count - 1)
@@ -93,7 +90,7 @@ class TimelinePane(Pane):
                 parts += [f"━━ {label} ━━", readable(blob.data, total=blob.size), ""]
         if source.stream and source.stream in self.store.tails:
             parts += ["━━ coming ━━", self.store.tails[source.stream].decode("utf-8", "replace")]
-        await self.app.push_screen_wait(ShowText(row.title, "\n".join(parts)))
+        await answered(self, ShowText(row.title, "\n".join(parts)))
 
     def action_answer(self) -> None:
         """Answer the first open gate."""
@@ -113,9 +110,9 @@ class TimelinePane(Pane):
             return
         if gate.options:
             choices = [Choice(option, option) for option in gate.options]
-            answer = await self.app.push_screen_wait(Choose(f"Gate: {gate.kind}", choices, gate.text, gate.default))
+            answer = await answered(self, Choose(f"Gate: {gate.kind}", choices, gate.text, gate.default))
         else:
-            answer = await self.app.push_screen_wait(AskLine(f"Gate: {gate.kind}", gate.text, gate.default))
+            answer = await answered(self, AskLine(f"Gate: {gate.kind}", gate.text, gate.default))
         if answer is not None:
             await self.store.host.ask(c.AnswerGate(run.id, gate.id, answer))
 
@@ -130,7 +127,7 @@ class TimelinePane(Pane):
         if run is None or run.status.final:
             self.notify("No run is under way.", severity="warning")
             return
-        text = await self.app.push_screen_wait(AskLine("Tell the agents", "They read it between turns."))
+        text = await answered(self, AskLine("Tell the agents", "They read it between turns."))
         if text and text.strip():
             await self.store.host.ask(c.TellRun(run.id, text))
 

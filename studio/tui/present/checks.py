@@ -80,7 +80,7 @@ def _test(key: str, at: int, test: TestCase, check: str) -> list[CheckRow]:
 
 
 def _coverage(result: CheckResult) -> str:
-    return f"{result.coverage:.0%} of changed lines" if result.coverage is not None else ""
+    return f"{result.coverage:.0%} covered" if result.coverage is not None else ""
 
 
 def summary(run: RunState) -> str:

@@ -25,7 +25,7 @@ def _chat(value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     found: Any = value.get("messages") or [value.get("message")]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] JSON
-    for message in found:
+    for message in list(found):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] JSON
         if not isinstance(message, dict) or "role" not in message:
             continue
         fields: dict[str, Any] = message  # pyright: ignore[reportUnknownVariableType] JSON

@@ -47,9 +47,7 @@ def _run_items(run: RunState, store: Store) -> list[BarItem]:
     stage = f" {run.stage}" if run.stage and run.status == "running" else ""
     ending = run.cancel_requested and not run.finished
     items = [BarItem("● cancelling" if ending else text + stage, tone, 0)]
-    items.append(
-        BarItem(model_label(run), "reused" if is_replay(run) else "ink", 6, "replay" if is_replay(run) else "")
-    )
+    items.append(BarItem(model_label(run), "reused" if is_replay(run) else "ink", 6, _short_model(run)))
     items.append(BarItem(_cost(run), "ink", 4, money(run.spend.cost_usd)))
     sandbox = run.sandbox or ("no sandbox" if run.worker else "")
     if sandbox:
@@ -74,6 +72,10 @@ def model_label(run: RunState) -> str:
     return f"{clean(spec, 32)}{depth}"
 
 
+def _short_model(run: RunState) -> str:
+    return "replay" if is_replay(run) else clean((run.model or run.options.model).rsplit("/", 1)[-1], 18)
+
+
 def _cost(run: RunState) -> str:
     spend, budget = run.spend, run.options.budget
     used = money(spend.cost_usd) or "$0"
@@ -85,7 +87,7 @@ def _cost(run: RunState) -> str:
 
 def _connection(store: Store) -> BarItem:
     return {
-        "live": BarItem("⏺ live", "done", 5, "⏺"),
+        "live": BarItem("◆ live", "done", 5, "◆"),
         "connecting": BarItem("… connecting", "soft", 1),
         "reconnecting": BarItem("↻ reconnecting", "waiting", 0),
     }.get(store.connection, BarItem("✗ offline", "failed", 0))

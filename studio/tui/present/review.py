@@ -92,12 +92,11 @@ def choose_lines(hunk: DiffHunk, mark: DiffMark, chosen: Collection[int], *, tak
     the others. All lines taken is accepted without a list; none is rejected.
     """
     changed = {at for at, line in enumerate(hunk.lines) if line.op != " "}
+    before: set[int] = set()
     if mark.state == "accepted":
         before = set(mark.lines) if mark.lines is not None else set(changed)
     elif mark.state == "undecided" and not take:
         before = set(changed)
-    else:
-        before = set()
     after = (before | set(chosen)) & changed if take else before - set(chosen)
     if not after:
         return "rejected", ()

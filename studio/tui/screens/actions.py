@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio.tui.panes.base import guarded
+from studio.tui.panes.base import answered, guarded
 from studio.tui.panes.brief import BriefPane
 from widgets.dialogs import AskLine, Choice, Choose
 
@@ -79,7 +79,7 @@ class MainActions(Base):
         """Show every key."""
         from studio.tui.screens.help import HelpScreen
 
-        await self.app.push_screen(HelpScreen())
+        await self.studio.push_screen(HelpScreen())
 
     # Runs.
 
@@ -115,7 +115,7 @@ class MainActions(Base):
             "Which model? For instance auto, anthropic/claude-sonnet-4-5, openai/gpt-5, ollama/qwen3, "
             "replay:FILE or manual:DIR."
         )
-        answer = await self.app.push_screen_wait(AskLine("Model", about, self.studio.model, "auto"))
+        answer = await answered(self, AskLine("Model", about, self.studio.model, "auto"))
         if answer is None:
             return ""
         self.studio.remembered.model = answer.strip() or "auto"
@@ -147,7 +147,7 @@ class MainActions(Base):
             self.notify("There is no run yet; r runs the brief.", severity="warning")
             return
         choices = [Choice(run.id, *run_label(run)) for run in reversed(runs)]
-        chosen = await self.app.push_screen_wait(Choose("Runs", choices, start=self.store.run_id))
+        chosen = await answered(self, Choose("Runs", choices, start=self.store.run_id))
         if chosen is not None:
             self.view_run(chosen)
 
@@ -162,4 +162,4 @@ class MainActions(Base):
         if isinstance(brief, BriefPane) and brief.dirty and self.store.connection == "live":
             await guarded(self, brief.save())
         self.studio.remember()
-        self.app.exit()
+        self.studio.exit()

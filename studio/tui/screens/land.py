@@ -10,9 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Checkbox, Input, RadioButton, RadioSet, Static, TextArea
+from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets.option_list import Option
 
 from widgets.ansi import clean
+from widgets.dialogs import Tick
 
 if TYPE_CHECKING:
     from studio.domain.changes import LandingTarget
@@ -53,11 +55,12 @@ class LandDialog(ModalScreen[Wanted | None]):
         }
         & .verdict { margin-bottom: 1; height: auto; }
         & .-done { color: $done; } & .-failed { color: $failed; } & .-waiting { color: $waiting; }
-        & RadioSet { border: none; background: $raised; width: 1fr; padding: 0; }
-        & RadioButton { background: $raised; width: 1fr; }
+        & OptionList { border: none; background: $raised; height: auto; padding: 0; }
+        & OptionList:focus { border: none; }
         & Input { border: none; height: 1; background: $pane; padding: 0 1; margin-top: 1; }
         & TextArea { height: 4; border: none; background: $pane; padding: 0 1; margin-top: 1; }
-        & Checkbox { border: none; background: $raised; padding: 0; }
+        & Tick { margin-top: 1; }
+        & #elsewhere { margin-top: 0; }
     }
     """
 
@@ -69,27 +72,29 @@ class LandDialog(ModalScreen[Wanted | None]):
         """Lay out."""
         with Vertical() as frame:
             frame.border_title = Content("Land what is accepted")
-            frame.border_subtitle = "tab next · space choose · ctrl+s land · esc cancel"
+            frame.border_subtitle = "↑ ↓ target · tab next · space tick · ctrl+s land · esc cancel"
             yield Static(Content(self._about), classes=f"verdict -{self._tone}")
-            with RadioSet():
-                for at, (_, title, detail) in enumerate(TARGETS):
-                    label = Content(f"{title:<13}") + Content(detail).stylize("$ink-soft")
-                    yield RadioButton(label, value=at == 0)
+            yield OptionList(*(Option(f"{title:<13}{detail}") for _, title, detail in TARGETS), markup=False)
             yield Input(placeholder=f"new branch's name (now on {clean(self._branch, 40) or 'no branch'})", id="branch")
             message = TextArea(self._message, show_line_numbers=False, id="message")
             message.cursor_blink = False
             yield message
-            yield Checkbox("land although its checks failed or did not run", id="unchecked")
-            yield Checkbox("land although another branch than the run's is checked out", id="elsewhere")
+            yield Tick("land although its checks failed or did not run", id="unchecked")
+            yield Tick("land although another branch than the run's is checked out", id="elsewhere")
 
     def on_mount(self) -> None:
         """Show only what the target needs."""
-        self._adapt(0)
-        self.query_one(RadioSet).focus()
+        targets = self.query_one(OptionList)
+        targets.highlighted = 0
+        targets.focus()
 
-    def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show only what the target needs."""
-        self._adapt(event.index)
+        self._adapt(event.option_index)
+
+    def on_option_list_option_selected(self) -> None:
+        """Land on the chosen target."""
+        self.action_land()
 
     def _adapt(self, index: int) -> None:
         kind = TARGETS[index][0]
@@ -100,7 +105,7 @@ class LandDialog(ModalScreen[Wanted | None]):
         """Give the choice."""
         from studio.domain.changes import LandingTarget, TargetKind
 
-        kind = TargetKind(TARGETS[max(0, self.query_one(RadioSet).pressed_index)][0])
+        kind = TargetKind(TARGETS[self.query_one(OptionList).highlighted or 0][0])
         branch = self.query_one("#branch", Input).value.strip()
         if kind is TargetKind.BRANCH and not branch:
             self.notify("Name the new branch.", severity="warning")
@@ -110,7 +115,7 @@ class LandDialog(ModalScreen[Wanted | None]):
             Wanted(
                 LandingTarget(kind, branch if kind is TargetKind.BRANCH else ""),
                 self.query_one("#message", TextArea).text if kind in {TargetKind.COMMIT, TargetKind.BRANCH} else "",
-                self.query_one("#unchecked", Checkbox).value,
-                self.query_one("#elsewhere", Checkbox).value,
+                self.query_one("#unchecked", Tick).ticked,
+                self.query_one("#elsewhere", Tick).ticked,
             )
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -71,8 +72,7 @@ class MainScreen(MainActions, Screen[None]):
     @property
     def studio(self) -> StudioApp:
         """The app."""
-        app: StudioApp = self.app  # pyright: ignore[reportAssignmentType] only StudioApp pushes this screen
-        return app
+        return cast("StudioApp", self.app)  # pyright: ignore[reportUnknownMemberType] only StudioApp pushes this screen
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -278,4 +278,4 @@ def _typed(keys: str) -> str:
 
 def _import_bridge() -> None:
     """Import what the connection needs, off the loop."""
-    import studio.tui.bridge  # noqa: F401 - imported for its cost to be paid here
+    importlib.import_module("studio.tui.bridge")
