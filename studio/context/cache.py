@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -11,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from studio.context.extract import FileTags
+from studio.domain.words import split_words
 
-__all__ = ["IndexCache", "split_words"]
+__all__ = ["IndexCache"]
 
 VERSION = 1
 MAX_INDEXED = 24_000
@@ -24,20 +24,7 @@ CREATE TABLE IF NOT EXISTS tags (blob TEXT PRIMARY KEY, data BLOB NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS texts (id INTEGER PRIMARY KEY, blob TEXT NOT NULL UNIQUE);
 CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5 (path, body, content='', tokenize='porter unicode61');
 """
-_WORD = re.compile(r"\w+")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _BATCH = 500
-
-
-def split_words(text: str) -> list[str]:
-    """Return identifiers and their parts in lower case: `readJSON_file` gives itself, `read`, `json`, `file`."""
-    words: list[str] = []
-    for word in _WORD.findall(text):
-        parts = _PART.findall(word) if word.isascii() else [part for part in word.split("_") if part]
-        words.append(word.lower())
-        if len(parts) > 1:
-            words.extend(part.lower() for part in parts)
-    return words
 
 
 class IndexCache:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from studio.context.cache import IndexCache, split_words
+from studio.context.cache import IndexCache
 from studio.context.files import Globs, read_text_file
 from studio.context.languages import language_of
 from studio.context.render import tokens_of
 from studio.domain.brief import Brief
 from studio.domain.memory import ContextFile, ContextPack, Recalled
+from studio.domain.words import split_words
 from studio.ports.engine import Symbol
 
 __all__ = ["Gatherer"]

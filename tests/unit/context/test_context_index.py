@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from studio.context.cache import split_words
 from studio.context.extract import extract
 from studio.context.index import TreeSitterIndex
 from studio.context.languages import EXTENSIONS
@@ -14,6 +13,7 @@ from studio.context.rank import rank
 from studio.domain.brief import parse_brief
 from studio.domain.errors import BriefError
 from studio.domain.memory import Collection, MemoryItem, Recalled
+from studio.domain.words import split_words
 from studio.ports.engine import ContextIndex
 
 FILES = {
