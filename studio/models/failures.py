@@ -88,7 +88,7 @@ def _refusal(error: BaseException, text: str, name: str) -> Failure:
 
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    text = re.sub(r"^(?:litellm\.)?(?:\w+(?:Error|Timeout)\s*:?\s*-?\s*)*", "", text)
+    text = re.sub(r"^(?:(?:litellm\.)?\w+(?:Error|Timeout)\s*:?\s*-?\s*)*", "", text)
     text = text.removeprefix("OpenAIException - ")
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 

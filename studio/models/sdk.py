@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import threading
+import warnings
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -70,7 +71,16 @@ def _litellm() -> Any:
             sdk.callbacks, sdk.success_callback, sdk.failure_callback = [], [], []
             for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
+            _build_types(sdk.types.utils)
         return sdk
+
+
+def _build_types(types: Any) -> None:
+    """Build the types LiteLLM leaves to the first reply: pydantic warns about them, and a warning may be an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for kind in (types.Delta, types.Message, types.ModelResponseStream, types.ModelResponse):
+            kind.model_rebuild(force=True)
 
 
 def warm() -> threading.Thread:
