@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +223,8 @@ async def _attend(control: socket.socket, readers: list[int], output: Output) ->
 async def _collect(control: socket.socket, readers: list[int], output: Output) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     drains = [
-        _drain(descriptor, lambda data, out=not at: output.add(data, stdout=out))
-        for at, descriptor in enumerate(readers)
+        asyncio.ensure_future(_drain(descriptor, partial(output.add, stdout=descriptor == readers[0])))
+        for descriptor in readers
     ]
     report = bytearray()
     while data := await loop.sock_recv(control, _CHUNK):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from studio.domain.errors import SandboxUnavailable
 from studio.domain.sandbox import Command, CommandResult, Ending, Probe
@@ -31,6 +31,8 @@ from studio.sandbox.terms import check, environment, probe_toolchains
 from studio.sandbox.toolchains import TOOLS, command_for
 
 __all__ = ["DockerSandbox"]
+
+T = TypeVar("T")
 
 _LEVEL = "docker"
 _CHUNK = 1 << 20
@@ -106,7 +108,7 @@ class DockerSandbox:
             await self._blocking(engine.close)
         self._threads.shutdown(wait=False)
 
-    async def _blocking(self, action: Callable[[], Any]) -> Any:
+    async def _blocking(self, action: Callable[[], T]) -> T:
         """Run `action` on one of this sandbox's own threads; a running command holds one."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, action)
 
@@ -115,17 +117,20 @@ class DockerSandbox:
         idle = self._idle.get(profile)
         if idle:
             return idle.pop()
-        async with self._connecting:
-            if self._engine is None:
-                self._engine = await self._blocking(lambda: Engine(self._image))
-            engine = self._engine
-        booting = asyncio.ensure_future(self._blocking(lambda: engine.boot(profile)))
+        engine = await self._connected()
+        booting: asyncio.Future[Warm] = asyncio.ensure_future(self._blocking(lambda: engine.boot(profile)))
         try:
             return await asyncio.shield(booting)
         except asyncio.CancelledError:
             with suppress(SandboxUnavailable):
                 await self._blocking((await booting).remove)
             raise
+
+    async def _connected(self) -> Engine:
+        async with self._connecting:
+            engine = self._engine or await self._blocking(lambda: Engine(self._image))
+            self._engine = engine
+            return engine
 
     async def _give_back(self, warm: Warm, profile: Profile, *, clean: bool) -> None:
         """Keep a clean container for the next command; remove any other, and what is over the idle bound."""

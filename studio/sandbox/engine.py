@@ -20,6 +20,7 @@ __all__ = ["Engine", "Profile", "Warm"]
 
 _LABEL = "quantumlayer-studio"
 _TIMEOUT = 30
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
 _RUNNER_MEMORY = 64 * 1024 * 1024
 _RUNNER_PROCESSES = 8
 _START = "start a Docker engine and let this user reach it (`docker info` must work)"
@@ -105,10 +106,12 @@ class Engine:
         import docker.errors
 
         self._image = image
+        _try_socket(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
         try:
             self._client: Any = docker.from_env(timeout=_TIMEOUT)
             self._client.images.get(image)
         except docker.errors.ImageNotFound as error:
+            self._client.close()
             raise SandboxUnavailable(f"the Docker engine has no image {image}", _BUILD) from error
         except (docker.errors.DockerException, OSError) as error:
             raise SandboxUnavailable(f"no Docker engine answers: {_first_line(error)}", _START) from error
@@ -147,6 +150,23 @@ class Engine:
             host, _, pid = container.labels.get(_LABEL, "").rpartition(":")
             if host == socket.gethostname() and pid.isdigit() and not Path("/proc", pid).exists():
                 _remove(container)
+
+
+def _try_socket(host: str) -> None:
+    """Connect to a local engine once: docker-py leaks its socket where this fails.
+
+    Raises:
+        SandboxUnavailable: nothing listens there, or this user may not connect.
+
+    """
+    scheme, _, path = host.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as attempt:
+            attempt.settimeout(_TIMEOUT)
+            try:
+                attempt.connect(path)
+            except OSError as error:
+                raise SandboxUnavailable(f"no Docker engine answers at {path}: {error.strerror}", _START) from error
 
 
 def _modules() -> list[ModuleType]:

@@ -100,7 +100,7 @@ def pack_changes(root: int, before: dict[str, tree.Stamp], most_files: int, file
             if path not in after or tree.kind_changed(was, after[path]):
                 gone.append((path, stat.S_ISDIR(was[0])))
         for path, now in after.items():
-            if path not in before or (not stat.S_ISDIR(now[0]) and now != before[path]):
+            if tree.is_changed(before.get(path), now):
                 reason = tree.refusal(path, now[0])
                 (skipped if reason else changed).append(f"{tree.shown(path)}: {reason}" if reason else path)
     except tree.Excess as excess:

@@ -24,6 +24,7 @@ __all__ = [
     "copy_out",
     "excluded",
     "has_directory",
+    "is_changed",
     "kind_changed",
     "opened_directory",
     "refusal",
@@ -320,12 +321,19 @@ def copy_out(work: int, tree: int, before: dict[str, Stamp], most_bytes: int, mo
     gone = [path for path in before if path not in after or kind_changed(before[path], after[path])]
     for path in reversed(gone):
         outward.remove(path, directory=stat.S_ISDIR(before[path][0]))
-    for path, (mode, size, inode, changed) in after.items():
-        was = before.get(path)
-        if was is None or (not stat.S_ISDIR(mode) and was != (mode, size, inode, changed)):
-            outward.bring(path, mode, size)
+    for path, now in after.items():
+        if is_changed(before.get(path), now):
+            outward.bring(path, now[0], now[1])
     return outward.skipped
 
 
+def is_changed(was: Stamp | None, now: Stamp) -> bool:
+    """Tell whether an entry has to be brought back: it is new, of another kind, or a file with another stamp."""
+    if was is None or kind_changed(was, now):
+        return True
+    return not stat.S_ISDIR(now[0]) and was != now
+
+
 def kind_changed(one: Stamp, other: Stamp) -> bool:
+    """Tell whether two stamps are of different kinds of entry: file, directory, link, …."""
     return stat.S_IFMT(one[0]) != stat.S_IFMT(other[0])
