@@ -17,7 +17,17 @@ from studio.workspace.store import Store
 
 __all__ = ["DIFF", "change_set", "file_hunks"]
 
-DIFF = ("-r", "-U3", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--no-abbrev")
+DIFF = (
+    "-r",
+    "-U3",
+    "-M",
+    "--no-rename-empty",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--full-index",
+    "--no-abbrev",
+)
 _HEADER = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _REGULAR = frozenset({"100644", "100755", "000000"})
 _LOOSENESS = {kind: place for place, kind in enumerate(MatchKind)}

@@ -162,11 +162,23 @@ class Store:
 
     def patch(self, old: str, new: str) -> bytes:
         """Return the unified diff between two trees, binary changes included."""
-        flags = ("-r", "-p", "-M", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
+        flags = (
+            "-r",
+            "-p",
+            "-M",
+            "--no-rename-empty",
+            "--binary",
+            "--full-index",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+        )
         return self.git.run("diff-tree", *flags, old, new)
 
     def overlay(self, tree: str, changes: Mapping[str, tuple[str, str] | None]) -> str:
         """Return `tree` with paths set to (mode, blob), or removed where None."""
+        if not changes:
+            return tree
         lines = [f"0 {ZERO}\t{path}" for path in changes]
         lines += [f"{entry[0]} {entry[1]}\t{path}" for path, entry in changes.items() if entry]
         with self.scratch() as directory:
