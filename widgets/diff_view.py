@@ -372,4 +372,4 @@ class DiffView(LineView):
             self.go(rows[at])
             bottom = min(self.count - 1, rows[at] + self.size.height // 2)
             if bottom >= self.scroll_offset.y + self.size.height:
-                self.scroll_to(y=max(0, rows[at] - 2), animate=False)
+                self.scroll_to(y=max(0, rows[at] - 2), animate=False, force=True)

@@ -112,7 +112,7 @@ class LogView(LineView):
         """Paint, keeping to the end if the cursor was there."""
         super().paint()
         if self.count and self.cursor >= self.count - 1:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
 
     def segments(self, index: int) -> list[Segment]:
         """Return a line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -81,7 +82,7 @@ class FakeSession:
 
     async def ask(self, command: Any, /) -> Any:
         self.asked.append(command)
-        handler: Callable[[Any], Any] | None = getattr(self, f"_on_{type(command).__name__}", None)
+        handler: Callable[[Any], Any] | None = getattr(self, f"_on_{_snake(type(command).__name__)}", None)
         if handler is None:
             raise UsageError(f"{type(command).__name__} is not answered here.", "Script it.")
         return handler(command)
@@ -92,49 +93,49 @@ class FakeSession:
 
     # Answers.
 
-    def _on_ListBriefs(self, _: c.ListBriefs) -> c.BriefFiles:
+    def _on_list_briefs(self, _: c.ListBriefs) -> c.BriefFiles:
         return c.BriefFiles(tuple(c.BriefFile(name, text, "r1") for name, text in sorted(self.briefs.items())))
 
-    def _on_SaveBrief(self, command: c.SaveBrief) -> c.BriefFile:
+    def _on_save_brief(self, command: c.SaveBrief) -> c.BriefFile:
         self.briefs[command.brief] = command.text
         revision = f"rev{len(self.asked)}"
         self.emit(ev.BriefSaved(BriefName(command.brief), revision, ArtifactId("b1")))
         return c.BriefFile(command.brief, command.text, revision)
 
-    def _on_StartRun(self, command: c.StartRun) -> c.RunStarting:
+    def _on_start_run(self, command: c.StartRun) -> c.RunStarting:
         run = RunId(f"r-{len(self.state.runs) + 1:08}")
         self.emit(
             ev.RunRequested(BriefName(command.brief), "r1", ArtifactId("b1"), command.options, "A title"), run=run
         )
         return c.RunStarting(run)
 
-    def _on_ReviseRun(self, command: c.ReviseRun) -> c.RunStarting:
-        return self._on_StartRun(c.StartRun("again", "text", RunOptions("m", revise=command.note)))
+    def _on_revise_run(self, command: c.ReviseRun) -> c.RunStarting:
+        return self._on_start_run(c.StartRun("again", "text", RunOptions("m", revise=command.note)))
 
-    def _on_ForkRun(self, command: c.ForkRun) -> c.RunStarting:
+    def _on_fork_run(self, command: c.ForkRun) -> c.RunStarting:
         options = RunOptions("m", fork_of=command.run, fork_from=command.stage)
-        return self._on_StartRun(c.StartRun("fork", "text", options))
+        return self._on_start_run(c.StartRun("fork", "text", options))
 
-    def _on_CancelRun(self, command: c.CancelRun) -> c.Done:
+    def _on_cancel_run(self, command: c.CancelRun) -> c.Done:
         self.emit(ev.RunCancelRequested(), run=command.run)
         return c.Done()
 
-    def _on_TellRun(self, command: c.TellRun) -> c.Done:
+    def _on_tell_run(self, command: c.TellRun) -> c.Done:
         self.emit(ev.RunTold(command.text), run=command.run)
         return c.Done()
 
-    def _on_AnswerGate(self, command: c.AnswerGate) -> c.Done:
+    def _on_answer_gate(self, command: c.AnswerGate) -> c.Done:
         self.emit(ev.GateAnswered(command.gate, command.answer, self.name), run=command.run)
         return c.Done()
 
-    def _on_GetChangeSet(self, command: c.GetChangeSet) -> ChangeSet:
+    def _on_get_change_set(self, command: c.GetChangeSet) -> ChangeSet:
         return self.changes[command.run]
 
-    def _on_GetArtifact(self, command: c.GetArtifact) -> c.Blob:
+    def _on_get_artifact(self, command: c.GetArtifact) -> c.Blob:
         data = self.artifacts.get(command.artifact, b"")
         return c.Blob(data, len(data))
 
-    def _on_Decide(self, command: c.Decide) -> c.Done:
+    def _on_decide(self, command: c.Decide) -> c.Done:
         self.emit(*(ev.HunkDecided(decision) for decision in command.decisions), run=command.run)
         decisions = self.state.runs[command.run].decisions.items()
         taken = tuple(hunk for hunk, at in decisions if at.decision.verdict in {"accepted", "edited"})
@@ -142,19 +143,19 @@ class FakeSession:
         self.emit(ev.SubsetChecked(verdict), run=command.run)
         return c.Done()
 
-    def _on_MakeRemark(self, command: c.MakeRemark) -> c.Done:
+    def _on_make_remark(self, command: c.MakeRemark) -> c.Done:
         self.emit(ev.RemarkMade(command.remark), run=command.run)
         return c.Done()
 
-    def _on_Land(self, command: c.Land) -> c.Landed:
+    def _on_land(self, command: c.Land) -> c.Landed:
         landing = Landing(LandingId("l-00000001"), command.run, command.target, ())
         self.emit(ev.ChangesLanded(landing), run=command.run)
         return c.Landed(landing)
 
-    def _on_PreviewUndo(self, _: c.PreviewUndo) -> c.Text:
+    def _on_preview_undo(self, _: c.PreviewUndo) -> c.Text:
         return c.Text("-def added():\n+")
 
-    def _on_Undo(self, command: c.Undo) -> c.Landed:
+    def _on_undo(self, command: c.Undo) -> c.Landed:
         run = next(iter(self.state.runs))
         landing = Landing(
             LandingId("l-00000002"), run, self.state.runs[run].landings[-1].target, (), undoes=command.landing
@@ -162,29 +163,33 @@ class FakeSession:
         self.emit(ev.ChangesLanded(landing), run=run)
         return c.Landed(landing)
 
-    def _on_WaiveCheck(self, command: c.WaiveCheck) -> c.Done:
+    def _on_waive_check(self, command: c.WaiveCheck) -> c.Done:
         self.emit(ev.CheckWaived(command.check, command.reason), run=command.run)
         return c.Done()
 
-    def _on_Execute(self, command: c.Execute) -> CommandResult:
+    def _on_execute(self, command: c.Execute) -> CommandResult:
         output = f"ran {' '.join(command.argv)}\n".encode()
         return CommandResult(0, Ending.EXITED, output, 0, 12, "bubblewrap")
 
-    def _on_ListFiles(self, _: c.ListFiles) -> c.FileEntries:
+    def _on_list_files(self, _: c.ListFiles) -> c.FileEntries:
         return c.FileEntries(tuple(self.files))
 
-    def _on_ReadFile(self, command: c.ReadFile) -> c.Blob:
+    def _on_read_file(self, command: c.ReadFile) -> c.Blob:
         data = self.contents.get(command.path, b"hello\n")
         return c.Blob(data, len(data))
 
-    def _on_RunCheck(self, command: c.RunCheck) -> CheckResult:
+    def _on_run_check(self, command: c.RunCheck) -> CheckResult:
         return CheckResult(command.check, Outcome.PASSED, "t", summary="again")
 
-    def _on_CheckSubset(self, command: c.CheckSubset) -> SubsetVerdict:
+    def _on_check_subset(self, command: c.CheckSubset) -> SubsetVerdict:
         taken = tuple(self.state.runs[command.run].decisions)
         verdict = SubsetVerdict("t", (CheckResult("tests", Outcome.PASSED, "t"),), taken, tier="tests")
         self.emit(ev.SubsetChecked(verdict), run=command.run)
         return verdict
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 __all__ = ["START", "FakeSession"]

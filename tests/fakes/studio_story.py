@@ -43,7 +43,6 @@ def changes() -> ChangeSet:
  import sqlite3
 +import time
  from pathlib import Path
- 
 -SCHEMA = "CREATE TABLE IF NOT EXISTS links (slug TEXT PRIMARY KEY, url TEXT NOT NULL)"
 +SCHEMA = "CREATE TABLE IF NOT EXISTS links (slug TEXT PRIMARY KEY, url TEXT NOT NULL, expires REAL)"
 """

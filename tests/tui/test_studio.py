@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -77,22 +78,27 @@ async def desk(
 
 
 async def test_it_paints_before_it_connects(tmp_path: Path) -> None:
-    seen: list[str] = []
+    painted = asyncio.Event()
 
     async def never() -> FakeSession:
-        seen.append("asked")
+        await painted.wait()
         raise InternalError("The host could not be started.", "Look at the log.")
 
     app = StudioApp(never, Places(str(tmp_path), "/x/y"))
     async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if app.screen.query_one(BriefPane).region.width:
+                break
         assert app.store.connection == "connecting"
+        assert app.screen.query_one(BriefPane).region.width
+        painted.set()
         for _ in range(100):
             await pilot.pause(0.02)
             if app.store.connection == "offline":
                 break
         await pilot.pause(0.3)
         assert app.store.connection == "offline"
-        assert seen
         trouble = app.screen.query_one("#trouble")
         assert trouble.display
 
@@ -171,8 +177,8 @@ async def test_lines_are_rejected_out_of_a_hunk(tmp_path: Path) -> None:
         await at.press("review.lines")
         await at.press("review.reject")
         await at.until(at.decisions)
-        assert at.decisions() == [("h-0000000001", Verdict.ACCEPTED, (4, 5))]
-        await at.until(lambda: at.review.view.mark("h-0000000001").lines == frozenset({4, 5}))
+        assert at.decisions() == [("h-0000000001", Verdict.ACCEPTED, (3, 4))]
+        await at.until(lambda: at.review.view.mark("h-0000000001").lines == frozenset({3, 4}))
         await at.press("review.accept_file")
         await at.until(lambda: len(at.decisions()) == 2)
         assert at.decisions()[1] == ("h-0000000002", Verdict.ACCEPTED, ())
@@ -244,7 +250,7 @@ async def test_agents_are_told_runs_are_cancelled_and_forked(tmp_path: Path) -> 
         await at.press("screen.cancel")
         await at.until(lambda: at.session.asked_of(c.CancelRun))
         timeline = at.main.query_one(TimelinePane)
-        assert timeline.view.go_to("stage:build")
+        await at.until(lambda: timeline.view.go_to("stage:build"))
         await at.press("timeline.fork")
         await at.until(lambda: at.session.asked_of(c.ForkRun))
         assert at.session.asked_of(c.ForkRun)[0].stage == "build"
@@ -253,7 +259,7 @@ async def test_agents_are_told_runs_are_cancelled_and_forked(tmp_path: Path) -> 
 
 async def test_what_was_asked_is_shown_as_text(tmp_path: Path) -> None:
     async with desk(tmp_path, told_running) as at:
-        assert at.main.query_one(TimelinePane).view.go_to("call:c0")
+        await at.until(lambda: at.main.query_one(TimelinePane).view.go_to("call:c0"))
         await at.press("timeline.open")
         await at.until(lambda: isinstance(at.app.screen, ShowText))
         await at.pilot.press("escape")
