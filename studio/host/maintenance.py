@@ -68,5 +68,5 @@ async def status(context: Context, caller: Caller, command: c.GetStatus) -> c.Ho
 
 async def shutdown(context: Context, caller: Caller, command: c.Shutdown) -> c.Done:  # noqa: ARG001  # a handler's shape
     """End the host, once this is answered."""
-    asyncio.get_running_loop().call_later(0.05, context.end)
+    context.end()
     return c.Done()

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LOCK_TRIES = 25
 LOCK_PAUSE = 0.02
 READ_BYTES = 1024 * 1024
+ANSWER_SECONDS = 0.05
+"""For the answer to the one who ends the host to go out."""
 _IDLE_CHECKS = 8
 """How often, in the time a host stays idle, it looks whether it is."""
 
@@ -86,7 +88,12 @@ async def _serve(parts: HostParts, places: Places, config: Config, address: Path
     hub = Hub(parts.journal, parts.snapshots)
     await hub.load()
     server = Server()
-    context = _context(parts, places, config, hub, server, ended.set)
+
+    def end() -> None:
+        server.ending = True
+        asyncio.get_running_loop().call_later(ANSWER_SECONDS, ended.set)
+
+    context = _context(parts, places, config, hub, server, end)
     subset = SubsetChecks(context)
     context.subset = subset
     server.begin(context)
@@ -108,10 +115,11 @@ async def _serve(parts: HostParts, places: Places, config: Config, address: Path
         _background(stack, _end_when_idle(context, subset, config.idle_seconds), ended)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
+            loop.add_signal_handler(number, end)
             stack.callback(loop.remove_signal_handler, number)
         log.info("serving %s", places.common)
         await ended.wait()
+        server.ending = True
         log.info("ending")
 
 

@@ -57,6 +57,8 @@ class Server:
     def __init__(self) -> None:
         self._clients: set[Client] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.ending = False
+        """Whether new connections are closed at once: those who come connect to the next host."""
         self._asks: set[asyncio.Task[None]] = set()
         self._context: Context | None = None
 
@@ -94,7 +96,7 @@ class Server:
             task.add_done_callback(self._tasks.discard)
         channel: Channel[Any] = Channel(reader, writer, msg.ToHost)
         try:
-            hello = await self._greeted(channel, writer)
+            hello = None if self.ending else await self._greeted(channel, writer)
             if hello is not None and hello.client == "worker":
                 await self._serve_worker(hello, Channel(reader, writer, msg.FromWorker))
             elif hello is not None:

@@ -27,7 +27,7 @@ def test_each_role_may_do_more_than_the_one_before() -> None:
 def test_the_static_types_of_ask_are_the_result_table() -> None:
     found: dict[object, object] = {}
     for overload in get_overloads(Asks.ask):
-        hints = get_type_hints(overload, vars(ask))
+        hints = get_type_hints(overload, dict(vars(ask)))
         for kind in get_args(hints["command"]) or (hints["command"],):
             found[kind] = hints["return"]
     assert found == RESULTS

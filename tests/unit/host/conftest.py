@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from studio.domain.places import Places
+from studio.protocol import start
 from studio.protocol.client import HostClient, Identity
 from studio.protocol.locate import locate
 from studio.protocol.sockets import HostLock
@@ -66,6 +67,9 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     if holder is not None and HostLock(places).held():
         with suppress(ProcessLookupError):
             os.kill(holder.pid, signal.SIGKILL)
+    for process in start._started:
+        process.kill()
+        process.wait(20)
     shutil.rmtree(runtime, ignore_errors=True)
 
 
@@ -73,7 +77,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
 def eventually() -> Callable[..., object]:
     async def wait(condition: Callable[[], object]) -> None:
         async with asyncio.timeout(30):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  # what is waited for is in other processes
                 await asyncio.sleep(0.01)
 
     return wait

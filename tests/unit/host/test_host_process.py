@@ -113,8 +113,7 @@ async def test_a_worker_is_attached_and_does_jobs(site: Any) -> None:
 
         async def listen() -> None:
             async for event in ada.subscribe():
-                if isinstance(event, msg.Streamed):
-                    stream.append(event.data)
+                stream.extend([event.data] if isinstance(event, msg.Streamed) else [])
 
         task = asyncio.create_task(listen())
         result = await ada.ask(c.Execute(("echo", "hi"), "cmd-1"))
@@ -178,5 +177,5 @@ async def test_an_event_kind_from_the_future_reaches_clients(site: Any) -> None:
             break
         assert isinstance((await ada.ask(c.ReadEvents(after=record.seq - 1))).records[0].event, UnknownEvent)
         await ada.ask(c.SaveBrief("x", "Still works."))
-        kinds = [type(one.event) for one in (await ada.ask(c.ReadEvents())).records]
+        kinds: list[type[object]] = [type(one.event) for one in (await ada.ask(c.ReadEvents())).records]
         assert BriefSaved in kinds
