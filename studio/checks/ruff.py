@@ -43,7 +43,7 @@ class LintCheck:
         chosen = ("--isolated", "--select", DEFAULT_RULES, "--ignore", DEFAULT_IGNORED)
         options = ("--force-exclude",) if has_ruff_config(context.view) else chosen
         ran = await context.run(
-            (*_CHECK, *options, "--", *context.view.scoped(*_SUFFIXES)),
+            (*_CHECK, *options, "--", *context.view.targets(*_SUFFIXES)),
             on_output=_drop,
         )
         if ran.result.exit_code >= _USAGE_ERROR:
@@ -77,7 +77,7 @@ class FormatCheck:
             options = ("--isolated",)
             width: object = black.get("line-length") if isinstance(black, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] -- TOML of the tree
             options += ("--config", f"line-length={width}") if isinstance(width, int) else ()
-        argv = (*_FORMAT, *options, "--", *view.scoped(*_SUFFIXES))
+        argv = (*_FORMAT, *options, "--", *view.targets(*_SUFFIXES))
         tolerant = ("sh", "-c", '"$@"; test $? -le 1', "sh", *argv)
         ran = await context.run(argv if binding else tolerant, on_output=_drop)
         if ran.result.exit_code >= _USAGE_ERROR:

@@ -46,8 +46,9 @@ class SecurityCheck:
         """Scan the touched files."""
         if not await context.has("bandit"):
             return not_run(self.name, context.job, "bandit is not in the sandbox")
-        files = context.view.scoped(".py")
-        ran = await context.run(("bandit", "-q", "-ll", "-f", "json", *files), on_output=lambda _: None)
+        files = context.view.targets(".py")
+        options = ("-r", "-x", "./.venv,./venv,./node_modules") if files == (".",) else ()
+        ran = await context.run(("bandit", "-q", "-ll", "-f", "json", *options, *files), on_output=lambda _: None)
         try:
             report = msgspec.json.decode(ran.text[ran.text.find("{") :], type=_Report)
         except msgspec.MsgspecError:

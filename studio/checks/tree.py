@@ -15,6 +15,7 @@ __all__ = ["TreeView", "read_regular"]
 MAX_FILES = 50_000
 MAX_DEPTH = 64
 MAX_READ = 2_000_000
+MAX_ARGUMENTS = 500
 
 _SKIPPED = frozenset({".git", ".hg", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache", "target"})
 
@@ -49,7 +50,7 @@ class TreeView:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """Paths of regular files, sorted; dependencies and caches are left out, at most 50,000."""
+        """Paths of regular files, sorted, at most 50,000; dependencies, caches and names that are not UTF-8 are left out."""
         found: list[str] = []
         pending = [("", 0)]
         while pending and len(found) < MAX_FILES:
@@ -59,6 +60,8 @@ class TreeView:
             except OSError:
                 continue
             for entry in entries:
+                if not _is_text(entry.name):
+                    continue
                 path = f"{below}/{entry.name}" if below else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     if depth < MAX_DEPTH and entry.name not in _SKIPPED:
@@ -78,6 +81,11 @@ class TreeView:
     def scoped(self, *suffixes: str) -> tuple[str, ...]:
         """Return files of the scope with one of the suffixes; a name that looks like an option gets `./` before it."""
         return tuple(f"./{path}" if path.startswith("-") else path for path in self.scope if path.endswith(suffixes))
+
+    def targets(self, *suffixes: str) -> tuple[str, ...]:
+        """Return what a command line can hold: the scoped files, or the whole tree where they are many."""
+        files = self.scoped(*suffixes)
+        return files if len(files) <= MAX_ARGUMENTS else (".",)
 
     def has(self, path: str) -> bool:
         """Return whether a regular file is at `path`."""
@@ -105,3 +113,11 @@ class TreeView:
         except configparser.Error:
             return False
         return any(parser.has_section(section) for section in sections)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

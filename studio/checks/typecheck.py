@@ -61,7 +61,7 @@ class TypesCheck:
         ran = await context.run(
             ("mypy", "--output=json", "--no-error-summary", "--follow-imports=silent", "--cache-dir=/dev/null")
             + (() if own else _DEFAULTS)
-            + ("--", *view.scoped(*_SUFFIXES)),
+            + ("--", *view.targets(*_SUFFIXES)),
             limits=Limits(seconds=180.0),
             on_output=lambda _: None,
         )

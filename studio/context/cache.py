@@ -15,6 +15,8 @@ from studio.domain.words import split_words
 __all__ = ["IndexCache"]
 
 VERSION = 1
+MAX_HELD = 60_000
+"""Files whose tags are held in memory."""
 MAX_INDEXED = 24_000
 """Characters of a file that enter the full-text index."""
 
@@ -42,7 +44,7 @@ class IndexCache:
                 path.unlink(missing_ok=True)
             self._db = _open(path)
 
-    def tags(self, blobs: Iterable[str]) -> dict[str, FileTags]:
+    def tags(self, blobs: Sequence[str]) -> dict[str, FileTags]:
         """Return what is known of the blobs."""
         with self._lock:
             found = {blob: self._memory[blob] for blob in blobs if blob in self._memory}
@@ -56,13 +58,18 @@ class IndexCache:
                         found[blob] = self._decoder.decode(data)
                     except msgspec.MsgspecError:
                         continue
-            self._memory.update(found)
+            self._hold(found)
         return found
+
+    def _hold(self, tags: dict[str, FileTags]) -> None:
+        if len(self._memory) > MAX_HELD:
+            self._memory.clear()
+        self._memory.update(tags)
 
     def keep(self, tags: dict[str, FileTags]) -> None:
         """Keep tags by blob."""
         with self._lock, self._db:
-            self._memory.update(tags)
+            self._hold(tags)
             rows = [(blob, self._encoder.encode(value)) for blob, value in tags.items()]
             self._db.executemany("INSERT OR REPLACE INTO tags VALUES (?, ?)", rows)
 

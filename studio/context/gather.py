@@ -107,6 +107,8 @@ class Gatherer:
     ) -> list[ContextFile]:
         files: list[ContextFile] = []
         for path, reason in wanted.items():
+            if budget <= 0:
+                break
             data = read_text_file(tree, path)
             if not data:
                 continue

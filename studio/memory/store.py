@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from studio.domain.errors import StudioError, UsageError
+from studio.domain.errors import InternalError, StudioError, UsageError
 from studio.domain.memory import Collection, MemoryItem, Recalled
 from studio.memory.chroma import ChromaCollections
 from studio.memory.embed import Embed, choose
@@ -83,7 +83,10 @@ class ChromaMemory:
         return f"lexical + {self._embedder.name}" if self._embedder.ranks else "lexical"
 
     def recall(self, query: str, collections: Sequence[Collection], limit: int) -> list[Recalled]:
-        """Return the best items that are not retracted or expired, with why; the newest ones for an empty query."""
+        """Return the best items that are not retracted or expired, with why; the newest ones for an empty query.
+
+        Where vectors cannot be had (no model answers, ChromaDB is broken), words alone rank, and `problem` says why.
+        """
         kinds = tuple(collections) or tuple(Collection)
         if limit <= 0:
             return []
@@ -95,9 +98,13 @@ class ChromaMemory:
         hits = self._shelf.search(terms_of(query), kinds, self._project, now, max(limit, CANDIDATES))
         if not self._embedder.ranks:
             return lexical(hits)[:limit]
-        self.flush()
-        with self._using:
-            near = self._chroma.nearest(query, kinds, self._project, now, max(limit, CANDIDATES))
+        try:
+            self.flush()
+            with self._using:
+                near = self._chroma.nearest(query, kinds, self._project, now, max(limit, CANDIDATES))
+        except Exception as error:  # noqa: BLE001 -- whatever a model or a store raises, words still answer
+            self.problem = f"No vectors: {error}"
+            return lexical(hits)[:limit]
         return fuse(hits, near, self._embedder.name)[:limit]
 
     def remember(self, items: Sequence[MemoryItem]) -> None:
@@ -131,19 +138,29 @@ class ChromaMemory:
         """Tell ChromaDB what it does not know yet.
 
         Raises:
-            InternalError: ChromaDB cannot be used; what it was not told stays marked.
+            InternalError: ChromaDB or the embedding model cannot be used; what was not told stays marked.
 
         """
         with self._using:
-            while True:
-                items, gone = self._shelf.untold(_BATCH)
-                if not items and not gone:
-                    break
-                for kind in Collection:
-                    self._chroma.delete(kind, [item for item, collection in gone if collection == kind.value])
-                self._chroma.upsert(items)
-                self._shelf.told(items, gone)
+            try:
+                self._tell_all()
+            except StudioError as error:
+                self.problem = error.what
+                raise
+            except Exception as error:
+                self.problem = f"ChromaDB could not be told: {error}"
+                raise InternalError(self.problem, "Run `studio doctor`.") from error
             self.problem = ""
+
+    def _tell_all(self) -> None:
+        while True:
+            items, gone = self._shelf.untold(_BATCH)
+            if not items and not gone:
+                return
+            for kind in Collection:
+                self._chroma.delete(kind, [item for item, collection in gone if collection == kind.value])
+            self._chroma.upsert(items)
+            self._shelf.told(items, gone)
 
     def close(self) -> None:
         """Tell ChromaDB the rest and release the store. Closing twice does nothing."""
@@ -180,12 +197,8 @@ class ChromaMemory:
 
     def _tell(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(StudioError):
                 self.flush()
-            except StudioError as error:
-                self.problem = error.what
-            except Exception as error:  # noqa: BLE001 -- the thread must live: the items are safe and stay marked
-                self.problem = f"ChromaDB could not be written: {error}"
             with self._wake:
                 if self._closing:
                     return

@@ -34,8 +34,19 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    secret = tmp_path / "outside.toml"
+    secret.write_text("very-secret-outside = true\n")
+    return secret
+
+
+def names(tree: Path) -> list[str]:
+    return sorted(path.name for path in tree.rglob("*"))
+
+
 async def test_every_check_passes_on_a_clean_tree(sandbox: BubblewrapSandbox, tree: Path) -> None:
-    before = sorted(path.name for path in tree.rglob("*"))
+    before = names(tree)
     job = CheckJob(
         tree,
         "t" * 40,
@@ -50,15 +61,13 @@ async def test_every_check_passes_on_a_clean_tree(sandbox: BubblewrapSandbox, tr
     assert {result.sandbox for name, result in results.items() if name != "secrets"} == {"bubblewrap"}
     assert results["tests"].coverage == 1.0
     assert results["tests"].tests[0].covers == (("shop.py", (2,)),)
-    assert sorted(path.name for path in tree.rglob("*")) == before
+    assert names(tree) == before
 
 
 async def test_configuration_reaches_nothing_outside_the_tree(
-    sandbox: BubblewrapSandbox, tree: Path, tmp_path: Path
+    sandbox: BubblewrapSandbox, tree: Path, outside: Path
 ) -> None:
-    secret = tmp_path / "outside.toml"
-    secret.write_text("very-secret-outside = true\n")
-    (tree / "ruff.toml").write_text(f'extend = "{secret}"\n')
+    (tree / "ruff.toml").write_text(f'extend = "{outside}"\n')
     job = CheckJob(tree, "t", changed=("shop.py",), only=("lint", "format"))
     for result in await CheckRunner(TreeSitterSyntax()).run(job, sandbox):
         assert result.outcome is Outcome.NOT_RUN

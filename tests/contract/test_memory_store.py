@@ -184,6 +184,22 @@ def test_a_real_embedder_is_fused_in(tmp_path: Path) -> None:
     memory.close()
 
 
+def test_words_answer_where_the_model_does_not(tmp_path: Path) -> None:
+    def unreachable(_texts: list[str]) -> list[list[float]]:
+        raise ConnectionError("nobody listens")
+
+    memory = ChromaMemory(tmp_path, "p", "far", embed=unreachable, clock=lambda: NOW)
+    memory.remember([item("m-1", "links expire")])
+    assert memory.recall("expire", [], 5)[0].item.id == "m-1"
+    assert "nobody listens" in memory.problem
+    memory.close()
+    again = ChromaMemory(tmp_path, "p", "far", embed=concepts, clock=lambda: NOW)
+    again.flush()
+    with again._using:
+        assert again._chroma.ids(Collection.FACTS) == {"m-1"}
+    again.close()
+
+
 def test_another_embedder_embeds_all_items_again(tmp_path: Path) -> None:
     first = ChromaMemory(tmp_path, "p", "none", clock=lambda: NOW)
     first.remember([item("m-1", "a puppy sleeps")])

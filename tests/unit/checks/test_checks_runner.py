@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -137,8 +138,25 @@ async def test_links_and_odd_names_are_not_followed(runner: CheckRunner, tree: P
     (tmp_path / "outside.py").write_text("def f(:\n")
     (tree / "link.py").symlink_to(tmp_path / "outside.py")
     (tree / "-c.py").write_text("x = 1\n")
-    job = CheckJob(tree, "t", changed=("link.py", "../outside.py", "-c.py", "gone.py"), only=("syntax", "lint"))
+    odd = os.open(os.fsencode(tree) + b"/\xff.py", os.O_CREAT | os.O_WRONLY)
+    os.write(odd, b"def f(:\n")
+    os.close(odd)
+    os.mkfifo(tree / "pipe.py")
+    job = CheckJob(
+        tree, "t", changed=("link.py", "../outside.py", "-c.py", "gone.py", "pipe.py"), only=("syntax", "lint")
+    )
+    assert runner.names(job) == ("syntax", "lint")
+    (tree / "pipe.py").unlink()
     assert {result.outcome for result in await runner.run(job, LocalSandbox())} == {Outcome.PASSED}
+
+
+async def test_many_files_fit_a_command_line(runner: CheckRunner, tree: Path) -> None:
+    for number in range(600):
+        (tree / f"module_{number}.py").write_text("x = 1\n")
+    (tree / "last.py").write_text("import os\n")
+    result = await only(runner, tree, "lint")
+    assert [(finding.path, finding.rule) for finding in result.findings] == [("last.py", "F401")]
+    assert result.command[-1] == "."
 
 
 async def test_accept_commands_are_each_a_verdict(runner: CheckRunner, tree: Path) -> None:
