@@ -95,10 +95,11 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 def _prepare_output() -> None:
     """Let every text be printed: with an encoding that lacks a character, and where standard output is closed."""
-    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # so it is after `>&-`
+    output: object = sys.stdout
+    if output is None:  # so it is after `>&-`
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 -- for the life of the process
-    elif isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    elif isinstance(output, io.TextIOWrapper):
+        output.reconfigure(errors="replace")
 
 
 def _complain(what: str, do: str = "") -> None:
