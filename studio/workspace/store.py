@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from studio.domain.errors import InternalError, RepositoryError
+from studio.domain.errors import InternalError, RepositoryError, UsageError
 from studio.domain.places import Places
 from studio.workspace.git import EMPTY_TREE, Entry, Git, parse_raw
 
@@ -136,8 +136,16 @@ class Store:
         return found
 
     def tree_of(self, commit_or_tree: str) -> str:
-        """Return the tree of a commit, or the tree itself."""
-        return self.git.text("rev-parse", "--verify", f"{commit_or_tree}^{{tree}}")
+        """Return the tree of a commit, or the tree itself.
+
+        Raises:
+            UsageError: there is no such commit or tree.
+
+        """
+        done = self.git.call("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit_or_tree}^{{tree}}")
+        if done.returncode != 0:
+            raise UsageError(f"there is no commit or tree {commit_or_tree}", "it may have been pruned: start a new run")
+        return done.stdout.decode().strip()
 
     def files(self, tree: str) -> list[tuple[str, str, str]]:
         """Return (path, mode, blob) of every entry of a tree, sorted by path as git sorts it."""
