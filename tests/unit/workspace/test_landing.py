@@ -16,7 +16,6 @@ from tests.unit.workspace.repos import (
     RUN,
     WORKTREE,
     Repo,
-    accept,
     land,
     numbered,
     outside,

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from studio.domain.changes import ChangeKind, ChangeSet, Decision, FileChange, Verdict
+from studio.domain.changes import ChangeKind, ChangeSet, Decision, FileChange, Provenance, Verdict
 from studio.domain.edits import MatchKind
 from studio.domain.errors import UsageError
 from studio.domain.ids import TaskId
-from studio.domain.changes import Provenance
 from studio.ports.workspace import TouchedRange
 from studio.workspace import GitWorkspace
 from studio.workspace.lines import join_lines, split_lines
@@ -36,11 +35,13 @@ LINE = st.sampled_from(
         b"\\ no",
     ]
 )
-CONTENT = st.builds(
-    lambda lines, ended: b"\n".join(lines) + (b"\n" if ended and lines else b""),
-    st.lists(LINE, max_size=30),
-    st.booleans(),
-)
+
+
+def content(lines: list[bytes], ended: bool) -> bytes:
+    return b"\n".join(lines) + (b"\n" if ended and lines else b"")
+
+
+CONTENT = st.builds(content, st.lists(LINE, max_size=30), st.booleans())
 NAMES = ("a.txt", "dir/b c.txt", 'quo"te\té.txt')
 
 

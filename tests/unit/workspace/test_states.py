@@ -35,7 +35,7 @@ def test_snapshot_has_all_and_touches_nothing(repo: Repo) -> None:
     assert outside(repo) == before
     assert names(ws, base.tree) == [".gitignore", "a.txt", "run.sh", "staged.txt", "untracked/x.txt"]
     assert ws.read_blob(base.tree, "a.txt") == numbered(l2="unstaged\n").encode()
-    assert dict((path, mode) for path, mode, _ in ws.list_tree(base.tree))["run.sh"] == "100755"
+    assert {path: mode for path, mode, _ in ws.list_tree(base.tree)}["run.sh"] == "100755"
     assert (base.branch, base.head, base.worktree) == ("main", repo.git("rev-parse", "HEAD"), str(repo.path))
     assert ws.snapshot() == base
 

@@ -152,8 +152,8 @@ def test_merging_trees(repo: Repo) -> None:
     ws = repo.workspace()
     base, directory = checkout(ws)
     trees: list[str] = []
-    for line in ("l2", "l20", "l2"):
-        (directory / "a.txt").write_text(numbered(**{line: f"{len(trees)}\n"}))
+    for line in ("line 2", "line 20", "line 2"):
+        (directory / "a.txt").write_text(numbered().replace(f"{line}\n", f"{len(trees)}\n"))
         trees.append(ws.write_tree(RUN, "T1"))
     one, two, three = trees
     merged = ws.merge_trees(base, one, two)
