@@ -15,6 +15,7 @@ __all__ = ["Definition", "FileTags", "extract"]
 MAX_DEFINITIONS = 2_000
 MAX_REFERENCES = 5_000
 _SIGNATURE = 160
+_NAME_FIELDS = ("name", "left")
 _BODY_FIELDS = ("body", "value")
 
 
@@ -68,11 +69,16 @@ def _name(node: Node) -> str:
     return (node.text or b"")[:120].decode("utf-8", "replace")
 
 
-def _definition(kind: str, node: Node, data: bytes) -> Definition:
-    whole = node.parent or node
-    if whole.type == "scope_resolution":
-        whole = whole.parent or whole
-    body = next((found for field in _BODY_FIELDS if (found := whole.child_by_field_name(field)) is not None), None)
+def _field(node: Node, fields: tuple[str, ...]) -> Node | None:
+    """Return the first child under one of the fields. Parents are never asked for: that costs the node's depth."""
+    return next((found for field in fields if (found := node.child_by_field_name(field)) is not None), None)
+
+
+def _definition(kind: str, whole: Node, data: bytes) -> Definition:
+    name = _field(whole, _NAME_FIELDS) or whole
+    if name.type == "scope_resolution":
+        name = _field(name, _NAME_FIELDS) or name
+    body = _field(whole, _BODY_FIELDS)
     begin = data.rfind(b"\n", 0, whole.start_byte) + 1
     if data[begin : whole.start_byte].strip():
         begin = whole.start_byte
@@ -81,4 +87,4 @@ def _definition(kind: str, node: Node, data: bytes) -> Definition:
     if body is None:
         text = text.split("\n", 1)[0]
     signature = " ".join(text.split()).rstrip("{=: ").strip()
-    return Definition(_name(node), kind, whole.start_point.row + 1, whole.end_point.row + 1, signature[:_SIGNATURE])
+    return Definition(_name(name), kind, whole.start_point.row + 1, whole.end_point.row + 1, signature[:_SIGNATURE])
