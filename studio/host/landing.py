@@ -10,8 +10,9 @@ from studio.domain.changes import ChangeSet, Decision, Hunk, Landing, TargetKind
 from studio.domain.checks import Outcome, SubsetVerdict, worst
 from studio.domain.errors import ChecksFailed, LandingConflict, UsageError
 from studio.domain.events import ChangesLanded, LandingFailed
-from studio.domain.ids import LandingId, RunId, new_landing_id
+from studio.domain.ids import LandingId, new_landing_id
 from studio.domain.state import RunState
+from studio.host import pending
 from studio.host.context import Caller, Context
 from studio.host.files import line_count
 from studio.host.subset import accepted_hunks
@@ -98,6 +99,7 @@ async def _write(
     committer = await asyncio.to_thread(person_name, caller.places)
     landing = new_landing_id()
     workspace = context.workspace(caller.places)
+    await asyncio.to_thread(pending.note, context.places, pending.Pending(landing, run.id, caller.name))
     try:
         landed = await asyncio.to_thread(
             workspace.land,
@@ -110,10 +112,12 @@ async def _write(
             brief.front.protect,
             elsewhere=command.elsewhere,
         )
+        await context.append(caller.name, ChangesLanded(landed), run=run.id)
     except LandingConflict as error:
         await _failed(context, caller, run, landing, error.what)
+        await asyncio.to_thread(pending.clear, context.places)
         raise
-    await context.append(caller.name, ChangesLanded(landed), run=run.id)
+    await asyncio.to_thread(pending.clear, context.places)
     return c.Landed(landed, verdict)
 
 
@@ -174,22 +178,31 @@ async def undo(context: Context, caller: Caller, command: c.Undo) -> c.Landed:
     async with context.landing:
         run, landing = _to_undo(context, command.landing)
         id_ = new_landing_id()
+        await asyncio.to_thread(pending.note, context.places, pending.Pending(id_, run.id, caller.name))
         try:
             undone = await asyncio.to_thread(context.workspace(caller.places).undo, landing, id_)
         except LandingConflict as error:
             await _failed(context, caller, run, id_, error.what)
+            await asyncio.to_thread(pending.clear, context.places)
             raise
         await context.append(caller.name, ChangesLanded(undone), run=run.id)
+        await asyncio.to_thread(pending.clear, context.places)
         return c.Landed(undone)
 
 
 async def recover(context: Context) -> None:
-    """Finish or revert what a crash cut short, and record what was reverted."""
-    reverted = await asyncio.to_thread(context.workspace(context.places).recover)
-    known = {landing.id: run.id for run, landing in _landings(context)}
-    for landing in reverted:
-        event = LandingFailed(landing, "The studio ended in the middle of it; every file is as it was before.")
-        await context.append("host", event, run=known.get(landing, RunId("")))
+    """Finish or revert what a crash cut short, and record what came of it."""
+    workspace = context.workspace(context.places)
+    reverted = await asyncio.to_thread(workspace.recover)
+    noted = await asyncio.to_thread(pending.read, context.places)
+    if noted is not None and noted.landing not in {landing.id for _, landing in _landings(context)}:
+        landed = await asyncio.to_thread(workspace.landed, noted.landing)
+        if landed is not None:
+            await context.append(noted.actor, ChangesLanded(landed), run=noted.run)
+        elif noted.landing in reverted:
+            what = "The studio ended in the middle of it; every file is as it was before."
+            await context.append(noted.actor, LandingFailed(noted.landing, what), run=noted.run)
+    await asyncio.to_thread(pending.clear, context.places)
 
 
 async def why(context: Context, caller: Caller, command: c.Why) -> c.Origin:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+import studio
 from studio.domain.events import WorkerStopped
 
 __all__ = ["Supervisor", "backoff_seconds"]
@@ -19,6 +20,7 @@ LONGEST_WAIT = 30.0
 HEALTHY_SECONDS = 60.0
 """A worker that lived this long starts with the shortest wait again."""
 END_SECONDS = 5.0
+_INSTALLED = Path(studio.__file__).resolve().parent.parent
 
 
 def backoff_seconds(failures: int) -> float:
@@ -73,6 +75,8 @@ class Supervisor:
                     stdout=output,
                     stderr=output,
                     pass_fds=(life,),
+                    # `python -m` looks for modules here first: not in a repository, which may hold one named `studio`.
+                    cwd=_INSTALLED,
                 )
         except OSError as error:
             log.warning("%s cannot be started: %s", worker, error)

@@ -157,6 +157,10 @@ class Workspace(Protocol):
         """Finish or revert landings a crash cut short; return the reverted ones."""
         ...
 
+    def landed(self, landing: LandingId) -> Landing | None:
+        """Return a landing that was carried out, should its caller have died before recording it."""
+        ...
+
     def origin(self, path: str, line: int, landings: Sequence[Landing]) -> LineOrigin | None:
         """Return which landing wrote a line of the working tree, through blame; None for a person's own."""
         ...

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Event: TypeAlias = msg.Snapshot | msg.Happened | msg.Streamed | msg.BriefUpdate
 """What a subscription gives."""
 
+_AWAY_SECONDS = 30.0
+"""How long a command waits for a host that `follow` is bringing back."""
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -221,7 +223,9 @@ class HostClient(Asks):
     async def _ask(self, command: Command) -> Any:
         """Send a command and return its answer; what `Asks.ask` does for all its overloads."""
         if self._following and not self._connected.is_set():
-            await self._connected.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AWAY_SECONDS):
+                    await self._connected.wait()
         self._last_id += 1
         id_ = self._last_id
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

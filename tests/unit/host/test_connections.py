@@ -239,3 +239,20 @@ async def test_shutdown_ends_the_host_and_the_next_command_starts_one(site: Any,
         assert again.welcome.pid != ada.welcome.pid
     await ada.close()
     assert HostLock(site.places).held()
+
+
+async def test_a_session_with_another_runtime_directory_finds_the_host(
+    site: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with await site.client() as ada:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        async with await site.client("Bob") as bob:
+            assert bob.welcome.pid == ada.welcome.pid
+
+
+async def test_only_those_in_the_studio_are_participants_and_roles_are_known_ones(site: Any) -> None:
+    async with await site.client("Ada") as ada, await site.client("Script", client="cli"):
+        joined = [one.event for one in (await ada.ask(c.ReadEvents())).records]
+        assert [getattr(one, "name", "") for one in joined] == ["Ada"]
+        with pytest.raises(UsageError, match="no role 'owner'"):
+            await site.client("Eve", "owner")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +11,11 @@ from studio.domain.changes import ChangeSet, Decision, LandingTarget, Remark, Ta
 from studio.domain.checks import CheckResult, Outcome, worst
 from studio.domain.errors import ChecksFailed, LandingConflict, UsageError
 from studio.domain.events import ChangeSetProposed, CheckFinished, Draft, GateOpened, RunFinished
-from studio.domain.ids import GateId, HunkId, LandingId, RunId
+from studio.domain.ids import GateId, HunkId, LandingId, RunId, new_landing_id
 from studio.domain.runs import Gate, RunOptions, RunStatus
 from studio.domain.stages import Stage
 from studio.domain.value import encode
+from studio.host.pending import Pending, note, read
 from studio.journal import open_store
 from studio.protocol import commands as c
 from studio.protocol.client import HostClient
@@ -198,3 +201,23 @@ async def test_gates_remarks_forks_and_files(site: Any, eventually: Callable[...
         assert (await ada.ask(c.GetRun(fork.run))).cancel_requested
         await ada.ask(c.ResumeRun(run))
         assert (await ada.ask(c.GetRun(run))).status is RunStatus.QUEUED
+
+
+async def test_a_landing_whose_host_died_before_recording_it_is_recorded_by_the_next(
+    site: Any, eventually: Callable[..., Any]
+) -> None:
+    ada = await site.client("Ada")
+    run, hunks = await proposed(site, ada)
+    changes = await ada.ask(c.GetChangeSet(run))
+    os.kill(ada.welcome.pid, signal.SIGKILL)
+    await ada.close()
+    decisions = {str(hunks["a.txt"]): Decision(hunks["a.txt"], Verdict.ACCEPTED)}
+    landing = new_landing_id()
+    note(site.places, Pending(landing, run, "Ada"))
+    GitWorkspace(site.places).land(changes, decisions, LandingTarget(), landing, "x", [], [], elsewhere=False)
+    async with await site.client("Bob") as bob:
+        state = await bob.ask(c.GetRun(run))
+        assert [one.id for one in state.landings] == [landing]
+        await bob.ask(c.Undo())
+        assert (site.path / "a.txt").read_text() == "one\ntwo\n"
+    assert read(site.places) is None
