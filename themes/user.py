@@ -10,7 +10,6 @@ A file names a base palette and the tokens it changes:
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -46,6 +45,8 @@ class _BrokenThemeError(Exception):
 
 def load_user_themes(directory: Path) -> LoadedThemes:
     """Return the themes of `*.toml` in `directory`, and those that are broken. An absent directory holds none."""
+    import tomllib
+
     palettes: list[Palette] = []
     faults: list[ThemeFault] = []
     try:
@@ -61,6 +62,8 @@ def load_user_themes(directory: Path) -> LoadedThemes:
 
 
 def _read(path: Path) -> Palette:
+    import tomllib
+
     if path.stat().st_size > MAX_THEME_BYTES:
         raise _BrokenThemeError(f"larger than {MAX_THEME_BYTES // 1024} KiB")
     document: dict[str, object] = tomllib.loads(path.read_text("utf-8"))

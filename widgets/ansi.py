@@ -9,35 +9,42 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable
+from functools import cache
 
-from rich.ansi import AnsiDecoder as RichAnsiDecoder
 from rich.text import Text
 
 __all__ = ["AnsiLines", "clean", "visible"]
 
-_ESCAPE = re.compile(
+_ESCAPES = (
     r"\x1b\[(?P<sgr>[0-9;:]*)m"  # SGR: kept
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # any other CSI
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC with their payload
     r"|\x1b[ -/]*[0-~]"  # other escapes
     r"|\x1b$|\x1b"
     r"|\x9b[0-?]*[ -/]*[@-~]"  # 8-bit CSI
-    r"|[\x9d\x90\x98\x9e\x9f].*?(?:\x07|\x1b\\|\x9c|$)",
-    re.DOTALL,
+    r"|[\x9d\x90\x98\x9e\x9f].*?(?:\x07|\x1b\\|\x9c|$)"
 )
-_OPEN_TAIL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}\x1b?)?\Z")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_ANY_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_OPEN_TAIL = r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}\x1b?)?\Z"
+_CONTROL = r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+_BIDI = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+_ANY_CONTROL = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
 _MAX_SGR = 64
 MAX_LINE = 16_384
 """Code points kept of one line."""
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return the pattern compiled when it is first needed: compiling all takes longer than painting them."""
+    return re.compile(pattern, re.DOTALL)
+
+
 def clean(text: str, limit: int = 4096) -> str:
     """Return `text` on one line, without any control or bidirectional character, at most `limit` code points."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     cut = text[: limit + 1]
-    flat = " ".join(_ANY_CONTROL.sub(" ", _ESCAPE.sub("", cut)).split())
+    flat = " ".join(_compiled(_ANY_CONTROL).sub(" ", _compiled(_ESCAPES).sub("", cut)).split())
     return flat if len(text) <= limit else flat[:limit] + "…"
 
 
@@ -45,7 +52,7 @@ def visible(text: str) -> str:
     """Return a source line with tabs expanded and every control or bidirectional character shown as a symbol."""
     if text.isascii() and text.isprintable():
         return text
-    return _ANY_CONTROL.sub(_show, text.expandtabs(4))
+    return _compiled(_ANY_CONTROL).sub(_show, text.expandtabs(4))
 
 
 def _show(match: re.Match[str]) -> str:
@@ -63,8 +70,10 @@ class AnsiLines:
     """
 
     def __init__(self) -> None:
+        from rich.ansi import AnsiDecoder
+
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._styles = RichAnsiDecoder()
+        self._styles = AnsiDecoder()
         self._pending = ""
 
     def feed(self, data: bytes) -> list[Text]:
@@ -73,7 +82,7 @@ class AnsiLines:
         if "\n" not in self._pending:
             if len(self._pending) <= MAX_LINE:
                 return []
-            held = _OPEN_TAIL.search(self._pending)
+            held = _compiled(_OPEN_TAIL).search(self._pending)
             cut = held.start() if held and held.start() > 0 else MAX_LINE
             lines, self._pending = [self._pending[:cut]], self._pending[cut:]
         else:
@@ -88,14 +97,14 @@ class AnsiLines:
 
     def tail(self) -> Text:
         """Return the line under way, without consuming it."""
-        rest = _OPEN_TAIL.sub("", self._pending)
+        rest = _compiled(_OPEN_TAIL).sub("", self._pending)
         return Text(_plain(rest))
 
     def _line(self, raw: str) -> Text:
         raw = raw.rstrip("\r")
         if "\r" in raw:
             raw = raw.rsplit("\r", 1)[1]
-        kept = _ESCAPE.sub(_keep_sgr, raw[:MAX_LINE])
+        kept = _compiled(_ESCAPES).sub(_keep_sgr, raw[:MAX_LINE])
         return self._styles.decode_line(_plain(kept, sgr=True))
 
 
@@ -106,9 +115,13 @@ def _keep_sgr(match: re.Match[str]) -> str:
 
 def _plain(text: str, *, sgr: bool = False) -> str:
     if not sgr:
-        text = _ESCAPE.sub("", text)
-    text = _CONTROL.sub("", text.expandtabs(8)) if sgr else _CONTROL.sub("", text.replace("\x1b", "").expandtabs(8))
-    return _BIDI.sub(_show, text)
+        text = _compiled(_ESCAPES).sub("", text)
+    text = (
+        _compiled(_CONTROL).sub("", text.expandtabs(8))
+        if sgr
+        else _compiled(_CONTROL).sub("", text.replace("\x1b", "").expandtabs(8))
+    )
+    return _compiled(_BIDI).sub(_show, text)
 
 
 def decode_all(data: bytes | Iterable[bytes]) -> list[Text]:

@@ -75,16 +75,17 @@ class StudioApp(Themed, CellDiff, App[None]):  # pyright: ignore[reportGeneralTy
         self.store = Store(
             Path(places.worktree).name, name, brief=brief or self.remembered.brief, run_id=run, clock=clock
         )
-        self._theme_wanted = theme or self.remembered.theme or "studio-dark"
-        self._themes_dir = themes_dir
+        self._theme_faults = self.use_themes(theme or self.remembered.theme or "studio-dark", themes_dir)
         if is_remote(os.environ):
             self.animation_level = "none"
 
+    def get_default_screen(self) -> MainScreen:
+        """Return the studio: the one screen there is."""
+        return MainScreen(self.store)
+
     def on_mount(self) -> None:
-        """Take the themes, show the studio."""
-        faults = self.use_themes(self._theme_wanted, self._themes_dir)
-        self.push_screen(MainScreen(self.store))
-        for fault in faults:
+        """Tell which themes are not used."""
+        for fault in self._theme_faults:
             self.notify(fault.why, title=f"Theme {Path(fault.path).name} is not used", severity="warning", markup=False)
 
     @property
