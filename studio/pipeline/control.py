@@ -30,7 +30,7 @@ from studio.protocol.messages import (
     Streamed,
     ToWorker,
 )
-from studio.protocol.sockets import address_of
+from studio.protocol.start import connect
 
 __all__ = ["Control"]
 
@@ -70,6 +70,10 @@ class Control(Relay):
         self._put(Streamed(stream, offset, data, run))
 
     def _put(self, message: Value) -> None:
+        # Events are also appended from threads.
+        self._loop.call_soon_threadsafe(self._enqueue, message)
+
+    def _enqueue(self, message: Value) -> None:
         try:
             self._outgoing.put_nowait(message)
         except asyncio.QueueFull:
@@ -85,7 +89,7 @@ class Control(Relay):
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _serve(self) -> None:
-        reader, writer = await asyncio.open_unix_connection(str(address_of(self._places)))
+        reader, writer = await connect(self._places)
         channel: Channel[ToWorker] = Channel(reader, writer, ToWorker)
         await channel.send(Hello(PROTOCOL_VERSION, "worker", self._worker, os.getpid()))
         sender = asyncio.create_task(self._send(channel))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from studio.pipeline.results import CheckRound
 
 __all__ = ["MAX_ROUNDS", "best", "verdict"]
@@ -22,7 +24,7 @@ def verdict(rounds: list[CheckRound]) -> str:
     if signatures[-1] in signatures[:-1]:
         return "oscillation"
     recent = [checked.failures for checked in rounds[-_GROWING - 1 :]]
-    if len(recent) > _GROWING and all(later > earlier for earlier, later in zip(recent, recent[1:], strict=False)):
+    if len(recent) > _GROWING and all(later > earlier for earlier, later in pairwise(recent)):
         return "growing findings"
     if len(rounds) > MAX_ROUNDS:
         return "rounds"

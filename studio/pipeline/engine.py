@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from studio.domain.errors import UsageError
 from studio.domain.places import Places
 from studio.pipeline.serial import StudioSerializer
 
-__all__ = ["QUEUE", "WORKFLOW_VERSION", "executor_lock", "launch"]
+__all__ = ["QUEUE", "WORKFLOW_VERSION", "adopt_runs", "executor_lock", "launch"]
 
 WORKFLOW_VERSION = "1"
 """Changed only with the workflow's shape; unfinished runs of another version go on as new ones, by stage reuse."""
@@ -31,7 +31,7 @@ _POLL_SECONDS = 0.05
 
 
 @contextmanager
-def executor_lock(places: Places, executor: str) -> Iterator[None]:
+def executor_lock(places: Places, executor: str) -> Generator[None]:
     """Hold the lock on an executor id.
 
     Raises:
@@ -95,3 +95,12 @@ async def launch(places: Places, database: str, executor: str, runs_at_once: int
     DBOS(config=config)
     DBOS.launch()
     await DBOS.register_queue_async(QUEUE, worker_concurrency=runs_at_once, polling_interval_sec=_POLL_SECONDS)
+
+
+def adopt_runs(executor: str) -> int:
+    """Take over the unfinished workflows of an executor that is gone; return how many. Its lock is held by the caller."""
+    pending = DBOS.list_workflows(executor_id=executor, status="PENDING")
+    for workflow in pending:
+        DBOS.cancel_workflow(workflow.workflow_id)
+        DBOS.resume_workflow(workflow.workflow_id)
+    return len(pending)

@@ -42,7 +42,8 @@ async def _open(spec: RunSpec, gate: Gate, address: str) -> str:
         return gate.default
     if policy is not OnGate.WAIT:
         raise GateWaiting(
-            f"A gate waits: {gate.text}", f"Answer it with `studio resume {spec.run}` in the studio, or allow a default."
+            f"A gate waits: {gate.text}",
+            f"Answer it with `studio resume {spec.run}` in the studio, or allow a default.",
         )
     return ""
 

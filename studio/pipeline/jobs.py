@@ -92,7 +92,13 @@ class Jobs:
         result = await sandbox.run(path, command, output.write)
         artifact = await output.finish()
         finished = CommandFinished(
-            job.command, result.exit_code, result.ending, result.duration_ms, artifact, result.dropped_bytes, result.level
+            job.command,
+            result.exit_code,
+            result.ending,
+            result.duration_ms,
+            artifact,
+            result.dropped_bytes,
+            result.level,
         )
         await services.log(job.run, step, finished, n=1)
         return result
@@ -101,7 +107,9 @@ class Jobs:
         state = await self._run(job.run)
         tree = state.changed_tree or state.base_tree
         accept = parse_brief(state.brief, (await self._services.load(state.text)).decode()).front.accept
-        results = await self._checks(job.run, tree, "recheck", state.options.sandbox, CheckJobParts(accept=accept, only=(job.check,)))
+        results = await self._checks(
+            job.run, tree, "recheck", state.options.sandbox, CheckJobParts(accept=accept, only=(job.check,))
+        )
         if not results:
             raise UsageError(f"There is no check {job.check} for this tree.", "`studio show RUN` lists the checks.")
         event = CheckFinished(results[0], max((point.round for point in state.trend), default=0))
@@ -124,9 +132,7 @@ class Jobs:
         results = await self._checks(job.run, job.tree, name, state.options.sandbox, parts)
         return SubsetVerdict(job.tree, tuple(results), tier="tests" if job.tests else "fast")
 
-    async def _checks(
-        self, run: RunId, tree: str, name: str, level: str, parts: CheckJobParts
-    ) -> list[CheckResult]:
+    async def _checks(self, run: RunId, tree: str, name: str, level: str, parts: CheckJobParts) -> list[CheckResult]:
         services = self._services
         sandbox, _ = await services.sandbox(level)
         path = await asyncio.to_thread(services.workspace.checkout, run, name, tree)

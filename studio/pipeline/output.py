@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from studio.domain.ids import ArtifactId, RunId
 from studio.pipeline.services import Services
@@ -36,10 +37,8 @@ class OutputStream:
             self._flusher = asyncio.create_task(self._flush())
 
     async def _flush(self) -> None:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), _FLUSH_SECONDS)
-        except TimeoutError:
-            pass
         while self._pending and not self._closing.is_set():
             await self._store()
 
@@ -48,7 +47,7 @@ class OutputStream:
         self._pending.clear()
         if not self._stored:
             # A step that runs again after a crash finds the rows of its first try.
-            await asyncio.to_thread(self._services.streams.finish, self._stream)
+            await asyncio.to_thread(self._services.streams.drop, self._stream)
             self._stored = True
         await asyncio.to_thread(self._services.streams.append, self._stream, data)
 

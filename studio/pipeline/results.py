@@ -176,5 +176,16 @@ class Results(Value, frozen=True):
 
 
 register(
-    Intake, Recall, Understanding, TaskOrder, AgentWork, TaskResult, Integrated, Tested, CheckRound, Repaired, Ran, Proposal
+    Intake,
+    Recall,
+    Understanding,
+    TaskOrder,
+    AgentWork,
+    TaskResult,
+    Integrated,
+    Tested,
+    CheckRound,
+    Repaired,
+    Ran,
+    Proposal,
 )

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from studio.domain.brief import Brief, parse_brief
-from studio.domain.ids import ArtifactId, RunId
+from studio.domain.ids import RunId
 from studio.pipeline.services import current
 from studio.pipeline.steps import RunSpec
 from studio.ports.models import ModelGateway
@@ -38,7 +38,7 @@ async def scope_of(spec: RunSpec) -> Scope:
     async with _opening:
         if spec.run not in _scopes:
             services = current()
-            text = (await services.load(ArtifactId(spec.text))).decode()
+            text = (await services.load(spec.text)).decode()
             brief = parse_brief(spec.brief, text)
             _scopes[spec.run] = Scope(brief, await services.open_gateway(spec.options, brief))
         return _scopes[spec.run]

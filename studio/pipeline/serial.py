@@ -7,6 +7,7 @@ class name and arguments. A type that is not registered fails when it is *writte
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, cast
 
@@ -55,32 +56,35 @@ class StudioSerializer(Serializer):
         """
         return msgspec.json.encode(_pack(data)).decode()
 
-    def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805  (DBOS's own signature)
+    def deserialize(self, serialized_data: str) -> Any:
         """Return what `serialize` was given."""
         return _unpack(msgspec.json.decode(serialized_data))
 
 
 def _pack(data: Any) -> Any:
-    if data is None or isinstance(data, bool | int | float):
-        return data
     if isinstance(data, Enum):
         return data.value
-    if isinstance(data, str):
+    if data is None or isinstance(data, bool | int | float | str):
         return data
-    if isinstance(data, bytes):
-        return {"$": "bytes", "v": base64.b64encode(data).decode()}
     if isinstance(data, list | tuple | set):
-        return _pack_items(data)
+        return _pack_items(cast("list[Any] | tuple[Any, ...] | set[Any]", data))
+    tag, value = _tagged(data)
+    return {"$": tag, "v": value}
+
+
+def _tagged(data: Any) -> tuple[str, Any]:
+    if isinstance(data, bytes):
+        return "bytes", base64.b64encode(data).decode()
     if isinstance(data, dict):
         items = cast("dict[Any, Any]", data)
-        return {"$": "dict", "v": [[_pack(key), _pack(value)] for key, value in items.items()]}
+        return "dict", [[_pack(key), _pack(value)] for key, value in items.items()]
     if isinstance(data, BaseException):
-        return {"$": "error", "n": type(data).__name__, "v": [_pack(arg) for arg in _arguments(data)]}
+        return "error", [type(data).__name__, *(_pack(argument) for argument in _arguments(data))]
     name = type(data).__name__
     if _values.get(name) is not type(data):
         message = f"{type(data).__module__}.{name} is not a registered step type"
         raise TypeError(message)
-    return {"$": name, "v": msgspec.to_builtins(data)}
+    return name, msgspec.to_builtins(data)
 
 
 def _pack_items(data: list[Any] | tuple[Any, ...] | set[Any]) -> Any:
@@ -100,19 +104,21 @@ def _unpack(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     tagged = cast("dict[str, Any]", data)
-    tag, value = tagged["$"], tagged["v"]
-    match tag:
-        case "bytes":
-            return base64.b64decode(value)
-        case "tuple":
-            return tuple(_unpack(item) for item in value)
-        case "set":
-            return {_unpack(item) for item in value}
-        case "dict":
-            return {_unpack(key): _unpack(item) for key, item in value}
-        case "error":
-            arguments = [_unpack(item) for item in value]
-            kind = _errors.get(tagged["n"])
-            return kind(*arguments) if kind else RuntimeError(f"{tagged['n']}: {arguments}")
-        case _:
-            return msgspec.convert(value, _values[tag])
+    reader = _readers.get(tagged["$"])
+    return reader(tagged["v"]) if reader else msgspec.convert(tagged["v"], _values[tagged["$"]])
+
+
+def _read_error(value: Any) -> BaseException:
+    name, *arguments = value
+    arguments = [_unpack(argument) for argument in arguments]
+    kind = _errors.get(name)
+    return kind(*arguments) if kind else RuntimeError(f"{name}: {arguments}")
+
+
+_readers: dict[str, Callable[[Any], Any]] = {
+    "bytes": base64.b64decode,
+    "tuple": lambda value: tuple(_unpack(item) for item in value),
+    "set": lambda value: {_unpack(item) for item in value},
+    "dict": lambda value: {_unpack(key): _unpack(item) for key, item in value},
+    "error": _read_error,
+}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from studio.domain.brief import Brief
 from studio.domain.config import Config, Environment
-from studio.domain.events import Draft, Event
+from studio.domain.events import Draft, Event, ModelReplied
 from studio.domain.ids import ArtifactId, RunId
 from studio.domain.memory import MemoryItem
 from studio.domain.places import Places
@@ -74,6 +74,15 @@ class Services:
     async def load(self, artifact: ArtifactId) -> bytes:
         """Return an artifact's bytes."""
         return await asyncio.to_thread(self.artifacts.get, artifact)
+
+    async def spent_at(self, run: RunId, prefix: str) -> float:
+        """Return what the replies of a run's steps below `prefix` have cost, in US dollars."""
+        records = await asyncio.to_thread(self.journal.read, 0, 1_000_000, run)
+        return sum(
+            record.event.cost_usd
+            for record in records
+            if isinstance(record.event, ModelReplied) and record.step.startswith(prefix)
+        )
 
     async def sandbox(self, level: str) -> tuple[Sandbox | None, str]:
         """Return the sandbox for a wanted level, chosen once a process, and one line on why it is that one or none."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 from dbos import DBOS
 
 from studio.domain.errors import Cancelled, InternalError, Problem, StudioError
-from studio.domain.ids import RunId
+from studio.domain.ids import ArtifactId, RunId
 from studio.domain.runs import RunOptions
 from studio.domain.stages import Depth
 from studio.domain.value import Value
@@ -35,8 +35,8 @@ class RunSpec(Value, frozen=True):
     incarnation: int
     """1 for the first workflow of the run, more after each resume: part of every step's address."""
     brief: str
-    text: str
-    """Artifact of the brief's text."""
+    text: ArtifactId
+    """The brief's text."""
     options: RunOptions
     base: str
     base_tree: str
@@ -50,7 +50,7 @@ class RunSpec(Value, frozen=True):
         return address if self.incarnation == 1 else f"{address}#{self.incarnation}"
 
 
-class Stopped(Exception):  # noqa: N818  (control flow, not a fault)
+class Stopped(Exception):
     """A step ended with an expected problem."""
 
     def __init__(self, problem: Problem) -> None:
@@ -117,7 +117,7 @@ async def _outcome(run: RunId, work: Callable[..., Awaitable[Any]], arguments: t
         ).problem
 
 
-async def step(spec: RunSpec, name: str, work: Callable[[Unpack[Arguments]], Awaitable[T]], *args: Unpack[Arguments]) -> T:
+async def step(spec: RunSpec, name: str, work: Callable[[Unpack[Arguments]], Awaitable[T]], *args: *Arguments) -> T:
     """Run `work(*args)` as a durable step of the current workflow and return its recorded outcome.
 
     Raises:

@@ -30,7 +30,7 @@ from studio.domain.events import (
 from studio.domain.ids import GateId, RunId
 from studio.pipeline import services as process
 from studio.pipeline.control import Control
-from studio.pipeline.engine import QUEUE, executor_lock, launch
+from studio.pipeline.engine import QUEUE, adopt_runs, executor_lock, launch
 from studio.pipeline.gates import CANCELLED, deliver_answer
 from studio.pipeline.jobs import Jobs
 from studio.pipeline.learn import learn
@@ -149,9 +149,7 @@ class Follower:
 
     def poke(self) -> None:
         """Look at the log at once: the host says it has grown."""
-        poke: Callable[[], None] | None = getattr(self._services.journal, "poke", None)
-        if poke is not None:
-            poke()
+        self._services.journal.poke()
 
 
 def _watch_lifeline(descriptor: int) -> None:
@@ -165,13 +163,20 @@ def _watch_lifeline(descriptor: int) -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
-async def work(services: Services, *, lifeline: int | None = None, warm: Callable[[], None] | None = None) -> None:
+async def work(
+    services: Services,
+    *,
+    lifeline: int | None = None,
+    warm: Callable[[], object] | None = None,
+    adopt: str | None = None,
+) -> None:
     """Be a worker until cancelled.
 
     Args:
         services: The parts.
         lifeline: A pipe's reading end; the process ends when it closes.
-        warm: Imports what the first model call would wait for; run in a thread.
+        warm: Starts to import what the first model call would wait for.
+        adopt: The name of a worker that is gone for good, whose runs this one takes over.
 
     Raises:
         UsageError: another worker has this name.
@@ -187,9 +192,12 @@ async def work(services: Services, *, lifeline: int | None = None, warm: Callabl
         control = Control(services.places, services.worker, jobs.do, follower.poke, cancels.cancel)
         services.relay = control
         await launch(services.places, services.config.database, services.worker)
+        if adopt:
+            with executor_lock(services.places, adopt):
+                await asyncio.to_thread(adopt_runs, adopt)
         await follower.start()
         if warm is not None:
-            threading.Thread(target=warm, name="warm", daemon=True).start()
+            warm()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(control.run())
             tasks.create_task(follower.follow())

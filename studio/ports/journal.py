@@ -54,6 +54,10 @@ class Journal(Protocol):
         """Block until the log has grown past `after` or `timeout` seconds passed; return the head."""
         ...
 
+    def poke(self) -> None:
+        """Wake those that wait: the log may have grown."""
+        ...
+
     def erase(self, records: Sequence[int], reason: str, actor: str) -> None:
         """Erase payloads and append `payload.erased`."""
         ...
@@ -93,6 +97,10 @@ class Streams(Protocol):
 
     def read(self, stream: str, offset: int = 0) -> bytes:
         """Return the bytes kept, from `offset`."""
+        ...
+
+    def drop(self, stream: str) -> None:
+        """Drop the stream's rows: what a step that runs again does with those of its first try."""
         ...
 
     def finish(self, stream: str) -> ArtifactId:

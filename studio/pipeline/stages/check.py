@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from studio.checks.describe import describe, normalise
+from studio.checks.failures import describe, normalise
 from studio.domain.checks import CheckResult, Outcome
 from studio.domain.events import CheckFinished, CheckStarted
 from studio.domain.ids import ArtifactId, content_digest
@@ -64,13 +64,17 @@ class _Reporter:
         spec, services = self._spec, self._services
         if result is not None:
             output = await self._streams[check].finish() if check in self._streams else ArtifactId("")
-            await _finished(services, spec, msgspec.structs.replace(result, output=output or result.output), self._number)
+            await _finished(
+                services, spec, msgspec.structs.replace(result, output=output or result.output), self._number
+            )
         elif data:
             if check not in self._streams:
                 self._streams[check] = OutputStream(services, spec.run, f"check:{spec.run}/{self._number}/{check}")
             self._streams[check].write(data)
         else:
-            await services.log(spec.run, _address(spec, self._number, check), CheckStarted(check, self._number, self._tree))
+            await services.log(
+                spec.run, _address(spec, self._number, check), CheckStarted(check, self._number, self._tree)
+            )
 
 
 def _address(spec: RunSpec, number: int, check: str) -> str:
@@ -90,7 +94,8 @@ def _round(tree: str, artifact: ArtifactId, results: tuple[CheckResult, ...]) ->
     }
     failing = [result for result in results if result.outcome is Outcome.FAILED]
     count = sum(
-        max(1, len(result.findings) + sum(test.outcome is Outcome.FAILED for test in result.tests)) for result in failing
+        max(1, len(result.findings) + sum(test.outcome is Outcome.FAILED for test in result.tests))
+        for result in failing
     )
     return CheckRound(
         tree,

@@ -44,7 +44,9 @@ async def start_program(spec: RunSpec, tree: str) -> Ran:
         n=1,
     )
     if result.ending is Ending.TIMEOUT:
-        return await _ran(services, spec, Ran("passed", f"{how}: still running after {_SECONDS:.0f} s, then stopped", argv))
+        return await _ran(
+            services, spec, Ran("passed", f"{how}: still running after {_SECONDS:.0f} s, then stopped", argv)
+        )
     passed = result.ending is Ending.EXITED and result.exit_code == 0
     ending = f"exit {result.exit_code}" if result.ending is Ending.EXITED else result.ending
     return await _ran(services, spec, Ran("passed" if passed else "failed", f"{how}: {ending}", argv))

@@ -1,0 +1,268 @@
+"""Doing what an agent asks: reading, searching, editing and running in the task's worktree, from one tree to the next.
+
+A worktree is brought to the tree a step starts from before anything is done in it, so a step that runs again after a crash
+starts from the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studio.agents.actions import (
+    Action,
+    CheckArguments,
+    EditsResult,
+    OutlineArguments,
+    ReadArguments,
+    Result,
+    RunArguments,
+    SearchArguments,
+    ToolResult,
+    UseTool,
+    WriteEdits,
+)
+from studio.agents.edits.apply import EditOutcome, apply_edits
+from studio.agents.edits.globs import matches as glob_matches
+from studio.agents.edits.write import WorktreeFiles, write_outcome
+from studio.checks.failures import describe
+from studio.domain.brief import Brief
+from studio.domain.changes import Provenance
+from studio.domain.checks import Outcome
+from studio.domain.errors import SandboxUnavailable
+from studio.domain.events import CommandFinished, CommandStarted, EditsApplied, EditsRefused, Event, ToolCalled
+from studio.domain.ids import ArtifactId, RunId, TaskId, short_digest
+from studio.domain.sandbox import Command, CommandResult, Limits
+from studio.domain.value import Value, encode
+from studio.pipeline.output import OutputStream
+from studio.pipeline.provenance import Transition, loosest
+from studio.pipeline.scope import scope_of
+from studio.pipeline.serial import register
+from studio.pipeline.services import Services, current
+from studio.pipeline.steps import RunSpec
+from studio.pipeline.trees import changed_paths
+from studio.ports.engine import CheckJob
+from studio.ports.sandbox import Sandbox
+
+__all__ = ["Acted", "Worksite", "act"]
+
+_READ_LINES = 600
+_SEARCH_SECONDS = 10.0
+_TOOL_SECONDS = 120.0
+_TOOL_TEXT = 16_000
+
+_clean: dict[tuple[RunId, str], str] = {}
+"""The tree each of this process's worktrees is known to be at."""
+
+
+class Worksite(Value, frozen=True):
+    """Where an agent works, and on whose account."""
+
+    name: str
+    """Of the worktree."""
+    task: TaskId
+    address: str
+    """Step address of this turn."""
+    provenance: Provenance
+
+
+class Acted(Value, frozen=True):
+    """One turn's doing."""
+
+    tree: str
+    results: ArtifactId
+    """A tuple of `Result`s, as `Done`."""
+    transitions: tuple[Transition, ...] = ()
+    read: tuple[str, ...] = ()
+    """Paths whose content or absence mattered."""
+
+
+class Results(Value, frozen=True):
+    """What an agent is told back."""
+
+    results: tuple[Result, ...]
+
+
+@dataclass(slots=True)
+class _Turn:
+    services: Services
+    spec: RunSpec
+    site: Worksite
+    brief: Brief
+    root: Path
+    tree: str
+    transitions: list[Transition] = field(default_factory=list[Transition])
+    read: list[str] = field(default_factory=list[str])
+    events: int = 0
+    dirty: bool = False
+    """Whether something may have written into the worktree beside the edits."""
+
+    async def log(self, *events: Event) -> None:
+        await self.services.log(self.spec.run, self.spec.at(self.site.address), *events, n=self.events)
+        self.events += len(events)
+
+
+async def act(spec: RunSpec, site: Worksite, tree: str, actions: tuple[Action, ...]) -> Acted:
+    """Do a turn's actions in order: a step's work."""
+    services = current()
+    brief = (await scope_of(spec)).brief
+    root = services.worktree(spec.run, site.name)
+    if _clean.pop((spec.run, site.name), "") != tree:
+        root = await asyncio.to_thread(services.workspace.checkout, spec.run, site.name, tree)
+    turn = _Turn(services, spec, site, brief, root, tree)
+    results: list[Result] = [
+        await (_edit(turn, action) if isinstance(action, WriteEdits) else _tool(turn, action)) for action in actions
+    ]
+    if not turn.dirty:
+        _clean[spec.run, site.name] = turn.tree
+    artifact = await services.keep(encode(Results(tuple(results))))
+    return Acted(turn.tree, artifact, tuple(turn.transitions), tuple(dict.fromkeys(turn.read)))
+
+
+async def _edit(turn: _Turn, action: WriteEdits) -> EditsResult:
+    services, spec = turn.services, turn.spec
+    turn.read += [edit.path for edit in action.edits]
+    files = WorktreeFiles(turn.root)
+
+    def apply() -> EditOutcome:
+        return apply_edits(action.edits, files.read, files.policy(turn.brief.front.protect, services.syntax))
+
+    outcome = await asyncio.to_thread(apply)
+    report = outcome.report
+    if report.refused:
+        await turn.log(EditsRefused(turn.site.task, turn.site.provenance.call, report.refused))
+        return EditsResult(action.call, report)
+    await asyncio.to_thread(write_outcome, turn.root, outcome)
+    before = turn.tree
+    turn.tree = await asyncio.to_thread(services.workspace.write_tree, spec.run, turn.site.name)
+    if turn.tree != before:
+        matches = {
+            path: loosest([edit.match for edit in report.applied if edit.path == path])
+            for path in dict.fromkeys(edit.path for edit in report.applied)
+        }
+        turn.transitions.append(Transition(before, turn.tree, tuple(matches.items()), turn.site.provenance))
+    await turn.log(EditsApplied(turn.site.task, turn.site.provenance.call, report.applied))
+    return EditsResult(action.call, report)
+
+
+async def _tool(turn: _Turn, action: UseTool) -> ToolResult:
+    match action.arguments:
+        case ReadArguments() as arguments:
+            ok, text = await asyncio.to_thread(_read, turn, arguments)
+            shown = arguments.path
+        case OutlineArguments(path):
+            ok, text = await asyncio.to_thread(_outline, turn, path)
+            shown = path
+        case SearchArguments() as arguments:
+            ok, text = await _search(turn, arguments)
+            shown = f"{arguments.pattern} {arguments.glob}".strip()
+        case RunArguments(command):
+            ok, text = await _run(turn, command)
+            shown = command
+        case CheckArguments(only):
+            ok, text = await _check(turn, only)
+            shown = " ".join(only)
+    artifact = await turn.services.keep(text.encode("utf-8", "replace"))
+    first = text.strip().splitlines()[0][:160] if text.strip() else ""
+    await turn.log(ToolCalled(action.name, shown[:400], ok, first, turn.site.task, artifact))
+    return ToolResult(action.call, text[:_TOOL_TEXT], ok)
+
+
+def _bytes(turn: _Turn, path: str) -> tuple[bytes | None, str]:
+    """Return a file's bytes, or None and why not. A private path is as good as absent."""
+    turn.read.append(path)
+    if any(glob_matches(path, pattern) for pattern in turn.brief.front.private):
+        return None, f"{path} is private and is not shown to models."
+    data = WorktreeFiles(turn.root).read(path)
+    if data is None:
+        return None, f"There is no file {path}."
+    return data, ""
+
+
+def _read(turn: _Turn, arguments: ReadArguments) -> tuple[bool, str]:
+    data, why = _bytes(turn, arguments.path)
+    if data is None:
+        return False, why
+    if b"\0" in data[:8192]:
+        return False, f"{arguments.path} is binary ({len(data)} bytes)."
+    lines = data.decode("utf-8", "replace").splitlines()
+    start = max(arguments.start, 1)
+    end = min(arguments.end or len(lines), len(lines), start + _READ_LINES - 1)
+    shown = [f"{number:>5} {lines[number - 1]}" for number in range(start, end + 1)]
+    return True, f"{arguments.path}, lines {start} to {end} of {len(lines)}:\n" + "\n".join(shown)
+
+
+def _outline(turn: _Turn, path: str) -> tuple[bool, str]:
+    data, why = _bytes(turn, path)
+    if data is None:
+        return False, why
+    symbols = turn.services.index.outline(path, data)
+    if not symbols:
+        return True, f"{path} defines nothing that is known here."
+    return True, "\n".join(f"{s.start_line}-{s.end_line} {s.kind} {s.signature or s.name}" for s in symbols)
+
+
+async def _sandbox(turn: _Turn) -> Sandbox:
+    sandbox, detail = await turn.services.sandbox(turn.spec.options.sandbox)
+    if sandbox is None:
+        raise SandboxUnavailable(f"No sandbox works here: {detail}.")
+    return sandbox
+
+
+async def _search(turn: _Turn, arguments: SearchArguments) -> tuple[bool, str]:
+    """Search by grep in the sandbox: a model's regular expression may take for ever."""
+    try:
+        sandbox = await _sandbox(turn)
+    except SandboxUnavailable as error:
+        return False, error.what
+    argv = ("grep", "-rnIE", "--max-count=50", "-e", arguments.pattern, ".")
+    command = Command(argv, limits=Limits(seconds=_SEARCH_SECONDS, output_bytes=1 << 20), writable=False)
+    result = await sandbox.run(turn.root, command)
+    found = [line.removeprefix("./") for line in result.output.decode("utf-8", "replace").splitlines()]
+    hidden = turn.brief.front.private
+    kept = [
+        line[:300]
+        for line in found
+        if (not arguments.glob or glob_matches(line.split(":", 1)[0], arguments.glob))
+        and not any(glob_matches(line.split(":", 1)[0], pattern) for pattern in hidden)
+    ]
+    turn.read += dict.fromkeys(line.split(":", 1)[0] for line in kept)
+    return bool(kept), "\n".join(kept[:100]) or "Nothing matches."
+
+
+async def _run(turn: _Turn, line: str) -> tuple[bool, str]:
+    """Run a shell command on a copy of the worktree; what it writes is thrown away."""
+    try:
+        sandbox = await _sandbox(turn)
+    except SandboxUnavailable as error:
+        return False, f"Not run: {error.what}"
+    identity = short_digest("x", turn.spec.run, turn.spec.at(turn.site.address), str(turn.events), length=8)
+    argv = ("sh", "-c", line)
+    await turn.log(CommandStarted(identity, argv, sandbox.level))
+    output = OutputStream(turn.services, turn.spec.run, identity)
+    command = Command(argv, limits=Limits(seconds=_TOOL_SECONDS), writable=False)
+    result: CommandResult = await sandbox.run(turn.root, command, output.write)
+    artifact = await output.finish()
+    finished = CommandFinished(
+        identity, result.exit_code, result.ending, result.duration_ms, artifact, result.dropped_bytes, result.level
+    )
+    await turn.log(finished)
+    text = result.output.decode("utf-8", "replace")
+    tail = text if len(text) <= _TOOL_TEXT - 200 else text[:4000] + "\n[…]\n" + text[-(_TOOL_TEXT - 4400) :]
+    return result.exit_code == 0, f"{result.ending}, exit code {result.exit_code}. Files it wrote are not kept.\n{tail}"
+
+
+async def _check(turn: _Turn, only: tuple[str, ...]) -> tuple[bool, str]:
+    services, spec = turn.services, turn.spec
+    sandbox, _ = await services.sandbox(spec.options.sandbox)
+    changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, turn.tree)
+    job = CheckJob(turn.root, turn.tree, changed, (), turn.brief.front.accept, "all", only)
+    turn.dirty = True
+    results = await services.checks.run(job, sandbox)
+    lines = [f"{result.check}: {result.outcome}. {result.reason or result.summary}" for result in results]
+    failing = [result for result in results if result.outcome is Outcome.FAILED]
+    return not failing, "\n".join(lines) + ("\n\n" + describe(failing, _TOOL_TEXT // 2) if failing else "")
+
+
+register(Worksite, Acted)
