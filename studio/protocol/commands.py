@@ -7,20 +7,32 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from studio.domain.changes import ChangeSet, Decision, Landing, LandingTarget, Remark
+from studio.domain.changes import ChangeSet, Decision, LandingTarget, Remark
 from studio.domain.checks import CheckResult, SubsetVerdict
-from studio.domain.events import Record
 from studio.domain.ids import ArtifactId, GateId, LandingId, RunId
-from studio.domain.memory import Collection, MemoryItem, Recalled
+from studio.domain.memory import Collection, MemoryItem
 from studio.domain.runs import RunOptions
 from studio.domain.sandbox import CommandResult
 from studio.domain.stages import Stage
 from studio.domain.state import RunState
 from studio.domain.value import Value
-
-
-class Done(Value, frozen=True):
-    """An answer without content."""
+from studio.protocol.answers import (
+    Blob,
+    BriefFile,
+    BriefFiles,
+    Done,
+    FileEntries,
+    HostStatus,
+    Landed,
+    Memories,
+    Origin,
+    Records,
+    RunStarting,
+    Text,
+)
+from studio.protocol.answers import (
+    FileEntry as FileEntry,  # noqa: PLC0414  # given on: part of `FileEntries`
+)
 
 
 class StartRun(Value, frozen=True, tag=True):
@@ -30,13 +42,6 @@ class StartRun(Value, frozen=True, tag=True):
     """Name; the file is `.studio/briefs/NAME.md`, or any path given to `studio run`."""
     text: str
     options: RunOptions
-
-
-class RunStarting(Value, frozen=True):
-    """The run that was requested."""
-
-    run: RunId
-    left_out: tuple[str, ...] = ()
 
 
 class CancelRun(Value, frozen=True, tag=True):
@@ -96,13 +101,6 @@ class ReadEvents(Value, frozen=True, tag=True):
     limit: int = 1000
 
 
-class Records(Value, frozen=True):
-    """Records, oldest first."""
-
-    records: tuple[Record, ...]
-    head: int = 0
-
-
 class GetChangeSet(Value, frozen=True, tag=True):
     """A run's change set."""
 
@@ -122,13 +120,6 @@ class GetArtifact(Value, frozen=True, tag=True):
     artifact: ArtifactId
     offset: int = 0
     limit: int = 1 << 20
-
-
-class Blob(Value, frozen=True):
-    """Bytes, and how many there are in all."""
-
-    data: bytes
-    size: int
 
 
 class Decide(Value, frozen=True, tag=True):
@@ -164,13 +155,6 @@ class Land(Value, frozen=True, tag=True):
     """Land although another branch or worktree than the base's is checked out."""
 
 
-class Landed(Value, frozen=True):
-    """A landing, with the verdict it was landed under."""
-
-    landing: Landing
-    verdict: SubsetVerdict | None = None
-
-
 class PreviewUndo(Value, frozen=True, tag=True):
     """The diff an undo would write."""
 
@@ -184,42 +168,11 @@ class Undo(Value, frozen=True, tag=True):
     landing: LandingId = LandingId("")
 
 
-class Text(Value, frozen=True):
-    """A text."""
-
-    text: str
-
-
 class Why(Value, frozen=True, tag=True):
     """Where a line came from."""
 
     path: str
     line: int
-
-
-class Origin(Value, frozen=True):
-    """Where a line came from."""
-
-    found: bool
-    text: str = ""
-    """The line."""
-    landing: LandingId = LandingId("")
-    run: RunId = RunId("")
-    brief: str = ""
-    title: str = ""
-    requirements: tuple[str, ...] = ()
-    """`R1 text`."""
-    task: str = ""
-    role: str = ""
-    model: str = ""
-    call: str = ""
-    cost_usd: float = 0.0
-    match: str = ""
-    tests: tuple[str, ...] = ()
-    accepted_by: str = ""
-    at: float = 0.0
-    detail: str = ""
-    """Why nothing was found."""
 
 
 class WaiveCheck(Value, frozen=True, tag=True):
@@ -264,39 +217,10 @@ class ListBriefs(Value, frozen=True, tag=True):
     """The briefs in `.studio/briefs`."""
 
 
-class BriefFile(Value, frozen=True):
-    """A brief on disk."""
-
-    name: str
-    text: str
-    revision: str = ""
-
-
-class BriefFiles(Value, frozen=True):
-    """Briefs on disk."""
-
-    briefs: tuple[BriefFile, ...]
-
-
 class ListFiles(Value, frozen=True, tag=True):
     """Paths of a run's head tree, or of the working tree if `run` is empty."""
 
     run: RunId = RunId("")
-
-
-class FileEntry(Value, frozen=True):
-    """A path; `mark` is `A`, `M`, `D`, `R`, `?` or empty."""
-
-    path: str
-    mark: str = ""
-    added: int = 0
-    removed: int = 0
-
-
-class FileEntries(Value, frozen=True):
-    """Paths, sorted."""
-
-    files: tuple[FileEntry, ...]
 
 
 class ReadFile(Value, frozen=True, tag=True):
@@ -312,14 +236,6 @@ class SearchMemory(Value, frozen=True, tag=True):
     query: str
     collection: Collection | None = None
     limit: int = 20
-
-
-class Memories(Value, frozen=True):
-    """What was found, best first."""
-
-    found: tuple[Recalled, ...]
-    ranking: str = ""
-    """How it was ranked: `lexical`, or `lexical + MODEL`."""
 
 
 class AddMemory(Value, frozen=True, tag=True):
@@ -363,20 +279,6 @@ class CollectGarbage(Value, frozen=True, tag=True):
 
 class GetStatus(Value, frozen=True, tag=True):
     """How the host is."""
-
-
-class HostStatus(Value, frozen=True):
-    """How the host is."""
-
-    pid: int
-    version: str
-    repository: str
-    started: float
-    clients: int
-    workers: tuple[str, ...]
-    """`worker-1 (pid 123)` of those attached."""
-    head: int
-    database: str
 
 
 class Shutdown(Value, frozen=True, tag=True):
