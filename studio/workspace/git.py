@@ -27,7 +27,7 @@ __all__ = ["EMPTY_TREE", "Entry", "Git", "GitFailed", "literal", "parse_raw", "r
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _MINIMUM = (2, 38)
 _TIMEOUT_SECONDS = 600
-_OFF = (
+_SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -36,6 +36,7 @@ _OFF = (
     "gc.auto=0",
     "maintenance.auto=false",
     "merge.directoryRenames=false",
+    "checkout.workers=0",
     "advice.detachedHead=false",
 )
 _KEPT = ("PATH", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -88,7 +89,7 @@ class Git:
     config: bool = False
     """Whether the user's and system's configuration are read."""
 
-    COMMON: ClassVar[tuple[str, ...]] = _OFF
+    COMMON: ClassVar[tuple[str, ...]] = _SETTINGS
 
     @classmethod
     def null(cls, git_dir: Path) -> Git:

@@ -97,9 +97,10 @@ class Recorder:
         """Keep `head` from git's garbage collection.
 
         A reference outside `refs/` with a log of its own: the log makes every value it had reachable, while `log --all`,
-        `for-each-ref` and `push --mirror` look into `refs/` alone.
+        `for-each-ref` and `push --mirror` look into `refs/` alone. It is in the common directory, so that it outlives the
+        removal of a linked worktree.
         """
-        self.person.git.run("update-ref", "--create-reflog", "-m", f"base {why}", _PIN, head)
+        Git.person(self.person.common).run("update-ref", "--create-reflog", "-m", f"base {why}", _PIN, head)
 
     def index(self) -> str:
         """Return the tree of the index as it is.

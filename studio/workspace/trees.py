@@ -65,7 +65,7 @@ class Worktrees:
         if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
             directory.unlink()
         directory.mkdir(parents=True, exist_ok=True)
-        git.run("read-tree", tree)
+        git.run("read-tree", "--reset", tree)
         kept = set(git.paths("ls-files", "-z"))
         folders = {parent for path in kept for parent in _parents(path)}
         for entry, path in self._walk(directory, prune=lambda path: path not in folders):
