@@ -228,9 +228,17 @@ def _memory_file(content: bytes) -> int:
 
 
 def _reap_all() -> None:
-    """Wait until no descendant is left: as the subreaper this process inherits every orphan of the cell."""
+    """Kill and wait for what is left until there is no descendant: as the subreaper this process inherits every orphan.
+
+    The first process of bubblewrap's namespace is killed by name: where bubblewrap was killed before that process asked to
+    die with it, nothing else would end it.
+    """
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
     with suppress(ChildProcessError):
         while True:
+            for child in children.read_text(encoding="ascii").split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
             os.wait()
 
 

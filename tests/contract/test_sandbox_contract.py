@@ -457,3 +457,12 @@ async def test_a_tree_that_is_gone_is_refused(sandbox: Sandbox, tmp_path: Path) 
     except StudioError:
         return
     assert result.ending is Ending.REFUSED
+
+
+@pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.008, 0.012, 0.02])
+async def test_cancel_at_any_moment_of_the_start(sandbox: Sandbox, tree: Path, after: float) -> None:
+    task = asyncio.create_task(sandbox.run(tree, Command(("sleep", "60"))))
+    await asyncio.sleep(after)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(task), 30)
