@@ -16,7 +16,7 @@ from studio.domain.places import Places, user_config_dir
 from studio.protocol.locate import locate, person_name
 from studio.tui.terminal import terminal_problem
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "open_studio", "run"]
 
 
 def configure(name: str, parser: argparse.ArgumentParser) -> None:  # noqa: ARG001 -- the one signature of all groups
@@ -33,7 +33,7 @@ def run(name: str, args: argparse.Namespace) -> int:  # noqa: ARG001
     """Show the studio until the person leaves."""
     places = locate(_directory(args))
     _require_terminal()
-    _show(places, args)
+    open_studio(places, args.run, args.theme)
     return 0
 
 
@@ -53,7 +53,8 @@ def _directory(args: argparse.Namespace) -> Path:
         raise UsageError(f"{path} is not a directory.", f"To run it as a brief: `studio run {path}`.")
     if os.sep in args.path:
         raise UsageError(f"{path} does not exist.", "Give the directory of a git repository.")
-    near: list[str] = difflib.get_close_matches(args.path, list(COMMANDS), n=3)
+    word: str = args.path
+    near = difflib.get_close_matches(word, COMMANDS, n=3)
     do = f"Did you mean {' or '.join(f'`studio {one}`' for one in near)}?" if near else "`studio --help` lists them."
     raise UsageError(f"{args.path} is neither a command nor a directory.", do)
 
@@ -69,7 +70,8 @@ def _require_terminal() -> None:
         raise error_of(problem)
 
 
-def _show(places: Places, args: argparse.Namespace) -> None:
+def open_studio(places: Places, run: str = "", theme: str = "") -> None:
+    """Show the studio of a repository on this terminal until the person leaves; `run` is put in view."""
     from studio.domain.runs import RunOptions
     from studio.tui.app import run_studio
     from studio.tui.session import Session
@@ -89,10 +91,10 @@ def _show(places: Places, args: argparse.Namespace) -> None:
         connect,
         places,
         name=person,
-        theme=args.theme or chosen,
+        theme=theme or chosen,
         themes_dir=user_config_dir() / "themes",
         options=RunOptions(config.models.default),
-        run=args.run,
+        run=run,
     )
 
 

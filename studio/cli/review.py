@@ -179,12 +179,12 @@ async def _accept(client: HostClient, args: argparse.Namespace) -> int:
         await client.ask(Decide(RunId(args.id), decisions))
     if not args.unchecked:
         note("checking exactly what would land")
-        _note_verdict(await client.ask(CheckSubset(RunId(args.id))))
+        note_verdict(await client.ask(CheckSubset(RunId(args.id))))
     landed = await client.ask(Land(RunId(args.id), target, args.message, args.unchecked, args.elsewhere))
     return _print_landed(landed, args)
 
 
-def _note_verdict(verdict: SubsetVerdict) -> None:
+def note_verdict(verdict: SubsetVerdict) -> None:
     for result in verdict.results:
         note(f"  {OUTCOME_MARKS[result.outcome]} {result.check}: {result.reason or result.summary or result.outcome}")
     if verdict.problem:
