@@ -36,6 +36,7 @@ def _palette() -> type[Provider]:
 class StudioApp(Themed, CellDiff, App[None]):  # pyright: ignore[reportGeneralTypeIssues] mixins of an app of any result
     """The studio. Give it a factory of sessions; it paints first and connects then."""
 
+    CSS_PATH = "screens/main.tcss"  # Textual does not read the stylesheet of a default screen
     TITLE = "QuantumLayer Studio"
     COMMANDS: ClassVar[set[Any]] = {_palette}
     ENABLE_COMMAND_PALETTE = True

@@ -309,9 +309,21 @@ async def test_nothing_is_clipped_at_any_size(tmp_path: Path, size: tuple[int, i
             for one in shown:
                 assert one.region.right <= size[0]
                 assert one.region.bottom <= size[1]
+                assert one.region.area
+                assert not any(one.region.overlaps(other.region) for other in shown if other is not one)
         await at.press("screen.zoom")
         assert sum(p.display for p in at.main.panes) == 1
         await at.press("screen.zoom")
+
+
+async def test_three_columns_hold_five_panes(tmp_path: Path) -> None:
+    async with desk(tmp_path, told_review) as at:
+        region = {pane.ID: pane.region for pane in at.main.panes if pane.display}
+        assert region["files"].right <= region["brief"].x
+        assert region["brief"].right <= region["timeline"].x
+        assert region["checks"].y >= region["files"].bottom
+        assert region["console"].y >= region["brief"].bottom
+        assert region["timeline"].bottom == region["console"].bottom
 
 
 async def test_every_binding_id_does_something_on_an_empty_studio(tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ class MainScreen(MainActions, Screen[None]):
     """
 
     BINDINGS = list(bindings("screen"))
-    CSS_PATH = "main.tcss"
 
     PANE_TYPES: ClassVar[tuple[type[Pane], ...]] = (
         FilesPane,
@@ -150,7 +149,7 @@ class MainScreen(MainActions, Screen[None]):
         self.query_one(StatusBar).set_items(header_items(self.store))
         trouble = self.query_one("#trouble", Static)
         trouble.set_class(bool(self.store.trouble) and self.store.connection != "live", "-shown")
-        trouble.update(Content(f"{self.store.connection}: {self.store.trouble}"))
+        trouble.update(Content(f"{self.store.connection}: {self.store.trouble}" if self.store.trouble else ""))
         for pane in self.panes:
             pane.show()
         self._set_tabs()
