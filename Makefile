@@ -6,7 +6,7 @@ STAMP := $(VENV)/.setup-stamp
 JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test check lint format bench lock clean
+.PHONY: setup demo test check lint format bench docs lock clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,9 @@ format: setup
 
 bench: setup ## each prints medians and ratios against a floor or a peer of the same run
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+docs: setup ## the reference pages, from the code
+	@$(BIN)/python -m studio.cli.reference docs/reference
 
 lock: ## after a change of dependencies
 	@$(BIN)/uv pip compile -q pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

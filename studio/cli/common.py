@@ -21,6 +21,7 @@ __all__ = [
     "OUTCOME_MARKS",
     "Output",
     "add_json",
+    "add_sandbox",
     "note",
     "path_in",
     "places_of",
@@ -62,6 +63,15 @@ def path_in(places: Places, args: argparse.Namespace, path: str) -> str:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Let a command print JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_sandbox(parser: argparse.ArgumentParser) -> None:
+    """Let a command name a sandbox; None is left to the configuration."""
+    parser.add_argument(
+        "--sandbox",
+        choices=["auto", "bubblewrap", "docker"],
+        help="where code is run: the strongest that works, or this one and no other",
+    )
 
 
 def print_json(value: object) -> None:

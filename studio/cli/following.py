@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from studio.cli.asking import GateDesk
 from studio.cli.common import OUTCOME_MARKS, note, plain, print_json
@@ -16,7 +15,7 @@ from studio.protocol.client import HostClient
 from studio.protocol.commands import GetRun, ReadEvents
 from studio.protocol.messages import Happened, WireRecord, wire
 
-__all__ = ["Progress", "finished_line", "follow_run", "print_summary"]
+__all__ = ["Progress", "follow_run", "print_summary"]
 
 _SKIPPED = OUTCOME_MARKS[Outcome.NOT_RUN]
 
@@ -123,27 +122,6 @@ async def _tail(client: HostClient, run: RunId, viewer: _Viewer, after: int) -> 
                     viewer.take(item, item.record())
         if viewer.ended:
             return
-
-
-def finished_line(state: RunState) -> dict[str, Any]:
-    """Return the last line of `studio run --json`; its schema is in the docs."""
-    return {
-        "kind": "run.finished",
-        "status": state.status,
-        "run": state.id,
-        "brief": state.brief,
-        "model": state.model or state.options.model,
-        "changeset": state.changeset or None,
-        "files": state.files,
-        "hunks": state.hunks,
-        "cost_usd": round(state.spend.cost_usd, 6),
-        "tokens": state.spend.tokens,
-        "saved_usd": round(state.spend.saved_usd, 6),
-        "checks": {name: str(result.outcome) for name, result in state.checks.items()},
-        "confidence": state.confidence.value if state.confidence else None,
-        "summary": state.summary,
-        "exit_code": state.exit_code,
-    }
 
 
 def print_summary(state: RunState, *, rows: bool = False) -> None:

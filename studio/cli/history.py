@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from studio.cli.common import add_json, note, plain, print_json, with_host
-from studio.cli.following import finished_line, print_summary
+from studio.cli.following import print_summary
+from studio.cli.summary import listed_run
 from studio.domain.ids import RunId
 from studio.domain.state import StudioState
 from studio.protocol.client import HostClient, state_of
@@ -37,7 +38,7 @@ async def _runs(client: HostClient, args: argparse.Namespace) -> int:
     state = await _snapshot(client)
     runs = sorted(state.runs.values(), key=lambda item: item.requested)
     if args.json:
-        print_json([finished_line(item) for item in runs])
+        print_json([listed_run(item) for item in runs])
         return 0
     for item in runs:
         spent = f"US$ {item.spend.cost_usd:.4f}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from studio.cli.common import add_json, note, plain, print_json, with_host
+from studio.domain.errors import UsageError
 from studio.domain.memory import Collection, MemoryItem
 from studio.protocol.client import HostClient
 from studio.protocol.commands import AddMemory, CorrectMemory, ForgetMemory, SearchMemory, ShowMemory
@@ -17,20 +19,23 @@ def configure(name: str, parser: argparse.ArgumentParser) -> None:  # noqa: ARG0
     """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="search|show|add|correct|forget")
     search = actions.add_parser("search", help="what is remembered about TEXT, best first")
-    search.add_argument("text", metavar="TEXT")
-    search.add_argument("--collection", type=Collection, choices=list(Collection))
-    search.add_argument("--limit", type=int, default=20)
+    search.add_argument("text", metavar="TEXT", help="words")
+    search.add_argument("--collection", choices=[one.value for one in Collection], help="this collection only")
+    search.add_argument("--limit", metavar="N", type=int, default=20, help="at most so many (default: 20)")
     show = actions.add_parser("show", help="one item with its provenance")
     add = actions.add_parser("add", help="remember a fact")
-    add.add_argument("text", metavar="TEXT")
-    add.add_argument("--tag", action="append", default=[])
+    add.add_argument("text", metavar="TEXT", help="the fact")
+    add.add_argument("--tag", metavar="TAG", action="append", default=[], help="a tag; may be repeated")
     correct = actions.add_parser("correct", help="replace an item's text")
     forget = actions.add_parser("forget", help="forget an item")
     for item in (show, correct, forget):
-        item.add_argument("item", metavar="ID")
-    correct.add_argument("text", metavar="TEXT")
+        item.add_argument("item", metavar="ID", help="an item's id, from `search`")
+    correct.add_argument("text", metavar="TEXT", help="what it says from now on")
     for item in (search, show, add, correct):
         add_json(item)
+    for item in (search, show, add, correct, forget):
+        # Where it is not given here, what was given before the action stays.
+        item.add_argument("--repo", metavar="DIR", type=Path, default=argparse.SUPPRESS, help="the repository")
 
 
 def run(name: str, args: argparse.Namespace) -> int:  # noqa: ARG001
@@ -59,7 +64,10 @@ async def _act(client: HostClient, args: argparse.Namespace) -> int:
 
 
 async def _search(client: HostClient, args: argparse.Namespace) -> int:
-    memories = await client.ask(SearchMemory(args.text, args.collection, args.limit))
+    if args.limit <= 0:
+        raise UsageError("The limit has to be more than nothing.", "Give --limit N.")
+    collection = Collection(args.collection) if args.collection else None
+    memories = await client.ask(SearchMemory(args.text, collection, args.limit))
     if args.json:
         print_json(memories)
         return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from studio.cli import COMMANDS
 from studio.domain.config import Config
 from studio.domain.errors import RepositoryError, UsageError, error_of
+from studio.domain.ids import RunId
 from studio.domain.places import Places, user_config_dir
 from studio.protocol.locate import locate, person_name
 from studio.tui.terminal import terminal_problem

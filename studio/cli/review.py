@@ -27,7 +27,7 @@ from studio.protocol.commands import (
     Why,
 )
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "note_verdict", "run"]
 
 _LINES = re.compile(r"^(?P<hunk>[^:]+):(?P<ranges>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)$")
 _MOST_LINES = 1_000_000
@@ -185,6 +185,7 @@ async def _accept(client: HostClient, args: argparse.Namespace) -> int:
 
 
 def note_verdict(verdict: SubsetVerdict) -> None:
+    """Tell how the checks on exactly what would land ended."""
     for result in verdict.results:
         note(f"  {OUTCOME_MARKS[result.outcome]} {result.check}: {result.reason or result.summary or result.outcome}")
     if verdict.problem:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from studio.cli.common import add_json, note, places_of, print_json, with_host
-from studio.cli.following import Progress, finished_line, follow_run, print_summary
+from studio.cli.common import add_json, add_sandbox, note, places_of, print_json, with_host
+from studio.cli.following import Progress, follow_run, print_summary
+from studio.cli.summary import finished_line
 from studio.domain.brief import MAX_BRIEF_BYTES, parse_brief, read_brief_bytes
 from studio.domain.errors import BriefError, Cancelled, UsageError
 from studio.domain.ids import RunId
 from studio.domain.places import Places
-from studio.domain.runs import Budget, OnGate, RunOptions
+from studio.domain.runs import OnGate, RunOptions
 from studio.domain.stages import Depth, Stage
 from studio.protocol.client import HostClient
 from studio.protocol.commands import CancelRun, ForkRun, GetRun, ResumeRun, ReviseRun, RunStarting, StartRun
@@ -44,10 +45,8 @@ def configure(name: str, parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="SPEC", default="", help="a LiteLLM name, auto, replay:FILE or manual:DIR")
-    parser.add_argument(
-        "--depth", choices=[one.value for one in Depth], default="auto", help="how much is done (default: auto)"
-    )
+    parser.add_argument("--model", metavar="SPEC", help="a LiteLLM name, auto, replay:FILE or manual:DIR")
+    parser.add_argument("--depth", choices=[one.value for one in Depth], help="how much is done (default: auto)")
     parser.add_argument("--budget", metavar="USD", type=float, help="US dollars; 0 allows nothing that costs")
     parser.add_argument(
         "--on-gate",
@@ -55,10 +54,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="a question nobody answered (default: wait on a terminal, else fail)",
     )
     parser.add_argument("--record", metavar="FILE", type=Path, help="record the run into a replay")
-    parser.add_argument("--api-base", metavar="URL", default="", help="where the model is served")
-    parser.add_argument(
-        "--sandbox", choices=["auto", "bubblewrap", "docker"], default="auto", help="where code is run (default: auto)"
-    )
+    parser.add_argument("--api-base", metavar="URL", help="where the model is served")
+    add_sandbox(parser)
 
 
 def run(name: str, args: argparse.Namespace) -> int:
@@ -92,8 +89,8 @@ def read_brief(places: Places, name: str) -> tuple[str, str]:
     return path.stem, text
 
 
-def options_of(args: argparse.Namespace) -> RunOptions:
-    """Return the run options of the command line; the host fills in what brief and configuration say.
+def options_of(args: argparse.Namespace, base: RunOptions | None = None) -> RunOptions:
+    """Return the run options of the command line, over those of `base`; the host fills in what brief and configuration say.
 
     Raises:
         UsageError: the budget is no amount.
@@ -101,19 +98,18 @@ def options_of(args: argparse.Namespace) -> RunOptions:
     """
     if args.budget is not None and not (args.budget >= 0 and math.isfinite(args.budget)):
         raise UsageError(f"A budget of {args.budget:g} is no amount.", "Give US dollars, 0 or more.")
-    budget = Budget() if args.budget is None else Budget(usd=args.budget)
+    base = base or RunOptions("")
     attended = sys.stdin.isatty() and sys.stderr.isatty()
-    gate = OnGate(args.on_gate) if args.on_gate else OnGate.WAIT if attended else OnGate.FAIL
-    record = str(args.record.absolute()) if args.record else ""
-    return RunOptions(
-        absolute_spec(args.model),
-        Depth(args.depth),
-        budget,
-        gate,
-        record,
-        api_base=args.api_base,
-        sandbox=args.sandbox,
-    )
+    given = {
+        "model": absolute_spec(args.model) if args.model else None,
+        "depth": Depth(args.depth) if args.depth else None,
+        "budget": msgspec.structs.replace(base.budget, usd=args.budget) if args.budget is not None else None,
+        "on_gate": OnGate(args.on_gate) if args.on_gate else OnGate.WAIT if attended else OnGate.FAIL,
+        "record": str(args.record.absolute()) if args.record else "",
+        "api_base": args.api_base,
+        "sandbox": args.sandbox,
+    }
+    return msgspec.structs.replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
 def absolute_spec(spec: str) -> str:
@@ -162,8 +158,7 @@ async def _followed(client: HostClient, run_id: RunId, *, json: bool, after: int
 
 async def _fork(client: HostClient, args: argparse.Namespace) -> int:
     old = await client.ask(GetRun(RunId(args.id)))
-    given = options_of(args)
-    options = msgspec.structs.replace(given, model=given.model or old.options.model)
+    options = options_of(args, old.options)
     return await _started(client, args, await client.ask(ForkRun(RunId(args.id), Stage(args.stage), options)))
 
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from studio.cli.common import OUTCOME_MARKS, Output, add_json, note, path_in, places_of, plain, print_json
+from studio.cli.common import OUTCOME_MARKS, Output, add_json, add_sandbox, note, path_in, places_of, plain, print_json
 from studio.domain.checks import CheckResult, Outcome, worst
 from studio.domain.errors import SandboxUnavailable, UsageError
 from studio.domain.sandbox import Command, CommandResult, Ending, Limits
@@ -30,13 +30,13 @@ def configure(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--timeout", metavar="S", type=float, default=120.0, help="seconds (default: 120)")
         parser.add_argument("--memory", metavar="MB", type=int, default=2048, help="megabytes (default: 2048)")
         parser.add_argument("--network", action="store_true", help="grant the network")
-        parser.add_argument("--sandbox", choices=["auto", "bubblewrap", "docker"], default="auto")
+        add_sandbox(parser)
         parser.add_argument("argv", metavar="ARGV", nargs=argparse.REMAINDER, help="after --")
         add_json(parser)
     elif name == "check":
         parser.add_argument("path", metavar="PATH", nargs="?", default="", help="a directory (default: the repository)")
-        parser.add_argument("--format", choices=["text", "json", "sarif"], default="text")
-        parser.add_argument("--sandbox", choices=["auto", "bubblewrap", "docker"], default="auto")
+        parser.add_argument("--format", choices=["text", "json", "sarif"], default="text", help="how they are printed")
+        add_sandbox(parser)
     else:
         parser.add_argument("path", metavar="PATH", nargs="?", default="", help="a directory (default: the repository)")
         parser.add_argument("--tokens", metavar="N", type=int, default=4096, help="its budget (default: 4096)")
@@ -65,7 +65,7 @@ async def _execute(args: argparse.Namespace) -> int:
     if args.lang:
         argv = (*_INTERPRETERS[args.lang], " ".join(argv))
     places = places_of(args)
-    sandbox = await require_sandbox(places, args.sandbox)
+    sandbox = await require_sandbox(places, args.sandbox or "")
     limits = Limits(seconds=args.timeout, memory_bytes=args.memory * _MEBI)
     command = Command(argv, limits=limits, network=args.network, writable=False)
     try:
@@ -94,7 +94,7 @@ def _check(args: argparse.Namespace) -> int:
     from studio.wiring import check_directory
 
     directory = _directory(args.path)
-    results = asyncio.run(check_directory(places_of(args), directory, args.sandbox))
+    results = asyncio.run(check_directory(places_of(args), directory, args.sandbox or ""))
     if args.format == "json":
         print_json(results)
     elif args.format == "sarif":

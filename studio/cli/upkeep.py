@@ -16,12 +16,14 @@ __all__ = ["configure", "run"]
 def configure(name: str, parser: argparse.ArgumentParser) -> None:
     """Add a command's arguments."""
     if name == "gc":
-        parser.add_argument("--keep-days", type=float, default=30.0, help="of finished runs; default 30")
+        parser.add_argument(
+            "--keep-days", metavar="DAYS", type=float, default=30.0, help="keep finished runs so long (default: 30)"
+        )
     elif name == "forget":
         parser.add_argument(
             "records", metavar="SEQ", nargs="+", type=int, help="sequence numbers, from `studio events`"
         )
-        parser.add_argument("--reason", required=True)
+        parser.add_argument("--reason", metavar="TEXT", required=True, help="kept in the log in their place")
     else:
         add_json(parser)
 

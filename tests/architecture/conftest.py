@@ -40,4 +40,5 @@ def modules() -> dict[Path, ast.Module]:
 
 
 def _python_files(directory: Path) -> Iterator[Path]:
-    yield from sorted(path for path in directory.rglob("*.py") if "__pycache__" not in path.parts)
+    """Yield the product's own files: the demo's scratch repository is a user's."""
+    yield from sorted(path for path in directory.rglob("*.py") if not {"__pycache__", "demodata"} & set(path.parts))
