@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import shutil
 import subprocess
@@ -102,7 +103,8 @@ async def _in_plain(client: HostClient, places: Places, options: RunOptions) -> 
     print(plain(patch.data.decode("utf-8", "replace")))
     print_summary(state)
     await _land_all(client, started.run)
-    log = subprocess.run(
+    log = await asyncio.to_thread(
+        subprocess.run,
         ["git", "log", "-1", "--stat", "--format=commit %H%n%n%B"],
         cwd=places.worktree, check=True, env=git_environment(os.environ), capture_output=True, text=True,
     )  # fmt: skip

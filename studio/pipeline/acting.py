@@ -7,6 +7,7 @@ starts from the same bytes.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,7 @@ _READ_LINES = 600
 _SEARCH_SECONDS = 10.0
 _TOOL_SECONDS = 120.0
 _TOOL_TEXT = 16_000
+_UNSTEADY = re.compile(r"(?<=in )\d+\.\d+ ?s(?:econds)?\b|\b0x[0-9a-f]{6,}\b|/tmp/pytest-of-\w+/pytest-\d+")
 
 _clean: dict[tuple[RunId, str], str] = {}
 """The tree each of this process's worktrees is known to be at."""
@@ -248,9 +250,14 @@ async def _run(turn: _Turn, line: str) -> tuple[bool, str]:
         identity, result.exit_code, result.ending, result.duration_ms, artifact, result.dropped_bytes, result.level
     )
     await turn.log(finished)
-    text = result.output.decode("utf-8", "replace")
+    text = _steady(result.output.decode("utf-8", "replace"))
     tail = text if len(text) <= _TOOL_TEXT - 200 else text[:4000] + "\n[…]\n" + text[-(_TOOL_TEXT - 4400) :]
     return result.exit_code == 0, f"{result.ending}, exit code {result.exit_code}. Files it wrote are not kept.\n{tail}"
+
+
+def _steady(text: str) -> str:
+    """Return output without what differs between two runs of the same command, so that the same work asks the same."""
+    return _UNSTEADY.sub("…", text)
 
 
 async def _check(turn: _Turn, only: tuple[str, ...]) -> tuple[bool, str]:

@@ -26,7 +26,8 @@ async def recall(spec: RunSpec) -> Recall:
     memories = await asyncio.to_thread(services.memory.recall, brief.body, _COLLECTIONS, _MEMORIES)
     entries = await asyncio.to_thread(services.workspace.list_tree, spec.base_tree)
     path = await asyncio.to_thread(services.workspace.checkout, spec.run, "base", spec.base_tree)
-    files = [(name, blob) for name, mode, blob in entries if mode.startswith("100")]
+    # The studio's own settings are not part of the program, and the brief is shown sentence by sentence.
+    files = [(name, blob) for name, mode, blob in entries if mode.startswith("100") and not name.startswith(".studio/")]
     pack = await asyncio.to_thread(
         services.index.gather, brief, path, files, _TOKENS[spec.depth], brief.front.private, memories
     )
