@@ -180,10 +180,17 @@ class Recorder:
             if entry.status == "D":
                 gone.append(entry.path)
                 continue
-            if (self.person.worktree / entry.path).lstat().st_size > self._limits.tracked_file:
+            if self._size(entry.path) > self._limits.tracked_file:
                 raise RepositoryError(f"{entry.path} is too large to record", "commit it or restore it first")
             written.append(entry.path)
         return gone, written
+
+    def _size(self, path: str) -> int:
+        """Return the size of a file, 0 if it went while it was being recorded: git then takes it for deleted."""
+        try:
+            return (self.person.worktree / path).lstat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
     def _same_pointer(self, entry: Entry) -> bool:
         """Whether a path of Git LFS holds what its pointer names: only its times changed."""
@@ -200,7 +207,7 @@ class Recorder:
         total = 0
         for path in found:
             reason = self._reason(path, filtered)
-            size = 0 if reason else (self.person.worktree / path).lstat().st_size
+            size = 0 if reason else self._size(path)
             if not reason and (
                 total + size > self._limits.untracked_total or len(taken) >= self._limits.untracked_files
             ):
@@ -225,7 +232,8 @@ class Recorder:
         try:
             return self._reason_in(self.person.worktree / path)
         except OSError as error:
-            return f"cannot be read: {error.strerror}"
+            gone = isinstance(error, FileNotFoundError)
+            return "" if gone else f"cannot be read: {error.strerror}"
 
     def _reason_in(self, file: Path) -> str:
         status = file.lstat()
