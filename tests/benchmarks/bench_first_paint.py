@@ -67,7 +67,8 @@ def measure(rounds: int) -> tuple[list[float], list[float]]:
         bare, studio = directory / "bare.py", directory / "own.py"
         bare.write_text(BARE)
         studio.write_text(STUDIO.format(directory=str(directory / "git")))
-        first_paint(bare), first_paint(studio)
+        for script in (bare, studio):
+            first_paint(script)
         pairs = [(first_paint(bare), first_paint(studio)) for _ in range(rounds)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 

@@ -102,7 +102,10 @@ def told_running(session: FakeSession) -> None:
     session.artifacts["a1"] = b'{"messages":[{"role":"user","content":"Plan it."}]}'
     options = RunOptions("openai/gpt-5-mini")
     session.emit(ev.ParticipantJoined("p1", "ada"), ev.ParticipantJoined("p2", "grace", "reviewer"))
-    tell = lambda *events, step="": session.emit(*events, run=RUN, step=step, actor="worker-1")  # noqa: E731
+
+    def tell(*events: ev.Event, step: str = "") -> None:
+        session.emit(*events, run=RUN, step=step, actor="worker-1")
+
     tell(ev.RunRequested(BriefName("expiry"), "r1", ArtifactId("b1"), options, "Expiring links", branch="main"))
     tell(ev.RunStarted(Depth.STANDARD, "openai/gpt-5-mini", "bubblewrap", "namespaces, no network", "worker-1"))
     for stage, said in ((Stage.INTAKE, "brief of 6 sentences"), (Stage.RECALL, "3 items")):
@@ -135,7 +138,10 @@ def told_gate(session: FakeSession) -> None:
 def told_review(session: FakeSession) -> None:
     """Tell the run to its change set."""
     told_running(session)
-    tell = lambda *events, step="": session.emit(*events, run=RUN, step=step, actor="worker-1")  # noqa: E731
+
+    def tell(*events: ev.Event, step: str = "") -> None:
+        session.emit(*events, run=RUN, step=step, actor="worker-1")
+
     tell(ev.ModelReplied("c1", "gpt-5-mini", ReplySource.PROVIDER, Usage(5120, 1640), 0.0112, 8100), step="build/T1/1")
     tell(ev.TaskFinished(TaskId("T1"), ok=True, summary="2 files"), ev.StageFinished(Stage.BUILD), step="build")
     tell(ev.StageStarted(Stage.CHECK), step="check")
