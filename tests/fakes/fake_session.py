@@ -17,7 +17,7 @@ from studio.domain.fold import apply
 from studio.domain.ids import ArtifactId, BriefName, LandingId, RunId
 from studio.domain.runs import RunOptions
 from studio.domain.sandbox import CommandResult, Ending
-from studio.domain.state import STATE_VERSION, StudioState
+from studio.domain.state import STATE_VERSION, RunState, StudioState
 from studio.protocol import commands as c
 from studio.protocol.messages import Happened, Snapshot, Streamed, wire
 
@@ -37,6 +37,7 @@ class FakeSession:
         self.artifacts: dict[str, bytes] = {}
         self.changes: dict[str, ChangeSet] = {}
         self.connections = 0
+        self.leaves_rows_out = False
         self._queue: asyncio.Queue[Happened | Streamed | None] = asyncio.Queue()
         self._live = False
 
@@ -59,7 +60,11 @@ class FakeSession:
         self, after: int = -1, *, streams: bool = True
     ) -> AsyncIterator[Snapshot | Happened | Streamed]:
         del after, streams
-        yield Snapshot(self.state.seq, STATE_VERSION, msgspec.Raw(msgspec.json.encode(self.state)))
+        sent = msgspec.json.decode(msgspec.json.encode(self.state), type=StudioState)
+        for run in sent.runs.values():
+            if run.status.final and self.leaves_rows_out:
+                run.rows, run.row_index = [], {}
+        yield Snapshot(self.state.seq, STATE_VERSION, msgspec.Raw(msgspec.json.encode(sent)))
         self._live = True
         while (message := await self._queue.get()) is not None:
             yield message
@@ -127,6 +132,9 @@ class FakeSession:
     def _on_answer_gate(self, command: c.AnswerGate) -> c.Done:
         self.emit(ev.GateAnswered(command.gate, command.answer, self.name), run=command.run)
         return c.Done()
+
+    def _on_get_run(self, command: c.GetRun) -> RunState:
+        return self.state.runs[command.run]
 
     def _on_get_change_set(self, command: c.GetChangeSet) -> ChangeSet:
         return self.changes[command.run]

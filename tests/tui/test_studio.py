@@ -316,6 +316,16 @@ async def test_nothing_is_clipped_at_any_size(tmp_path: Path, size: tuple[int, i
         await at.press("screen.zoom")
 
 
+async def test_a_finished_run_that_came_without_its_rows_is_completed(tmp_path: Path) -> None:
+    def told(session: FakeSession) -> None:
+        told_review(session)
+        session.leaves_rows_out = True
+
+    async with desk(tmp_path, told) as at:
+        await at.until(lambda: at.main.query_one(TimelinePane).view.count > 5)
+        assert len(at.session.asked_of(c.GetRun)) == 1
+
+
 async def test_three_columns_hold_five_panes(tmp_path: Path) -> None:
     async with desk(tmp_path, told_review) as at:
         region = {pane.ID: pane.region for pane in at.main.panes if pane.display}

@@ -32,6 +32,7 @@ from widgets.pane_frame import Tab
 
 if TYPE_CHECKING:
     from studio.domain.events import Record
+    from studio.domain.ids import RunId
     from studio.tui.app import StudioApp
     from studio.tui.store import Store
 
@@ -64,6 +65,8 @@ class MainScreen(MainActions, Screen[None]):
         self.store = store
         self.recent = ["console", "checks", "files", "timeline", "review", "brief"]
         self.zoomed = False
+        self._completed: set[str] = set()
+        """Finished runs whose rows were asked for since the last snapshot."""
         self._dirty: Timer | None = None
         self._ticking: Timer | None = None
         self._layout_now: Layout | None = None
@@ -122,6 +125,7 @@ class MainScreen(MainActions, Screen[None]):
         if self.store.run is None:
             self.store.run_id = self.store.latest_run()
         if not records and self.store.connection == "live":
+            self._completed.clear()
             brief = self.pane("brief")
             if isinstance(brief, BriefPane) and not brief.dirty:
                 brief.act(brief.load(self.store.brief))
@@ -154,8 +158,22 @@ class MainScreen(MainActions, Screen[None]):
             pane.show()
         self._set_tabs()
         run = self.store.run
+        if run is not None and run.status.final and not run.rows and self.store.connection == "live":
+            self.run_worker(guarded(self, self._complete(run.id)), group="complete", exclusive=True)
         if run is not None and run.status == "running" and self._ticking is None:
             self._ticking = self.set_timer(TICK_SECONDS, self._tick)
+
+    async def _complete(self, run: RunId) -> None:
+        """Fetch the rows of a finished run: a snapshot may leave them out."""
+        from studio.protocol import commands as c
+
+        if run in self._completed:
+            return
+        self._completed.add(run)
+        whole = await self.store.host.ask(c.GetRun(run))
+        if self.store.state is not None and run in self.store.state.runs and whole.rows:
+            self.store.state.runs[run] = whole
+            self.show_all()
 
     def _tick(self) -> None:
         """Let the durations of what runs go on; nothing ticks when nothing runs."""
