@@ -21,6 +21,7 @@ from studio.domain.stages import Depth, Stage
 from studio.domain.value import Value, decode, encode
 from studio.pipeline.acting import Acted, Results, Worksite, act
 from studio.pipeline.asking import Asked, ask
+from studio.pipeline.packing import pack_of_tree
 from studio.pipeline.provenance import Transition
 from studio.pipeline.results import AgentWork, Recall, TaskOrder, TaskResult, Understanding
 from studio.pipeline.reusing import find_work, keep_work
@@ -126,8 +127,12 @@ async def _do(spec: RunSpec, order: TaskOrder, talk: BuildConversation, asked: A
     task_requirements = talk.inputs.task.requirements
     provenance = Provenance(task_requirements, order.id, order.role, asked.model, asked.call, asked.cost_usd)
     address = f"{order.stage}/{order.id}/{order.attempt}/act-{talk.turn}"
-    site = Worksite(f"{order.stage}-{order.id}-{order.attempt}", order.id, address, provenance)
+    site = Worksite(_worktree(order), order.id, address, provenance)
     return await step(spec, address, act, spec, site, tree, talk.pending)
+
+
+def _worktree(order: TaskOrder) -> str:
+    return f"{order.stage}-{order.id}-{order.attempt}"
 
 
 async def _told(spec: RunSpec) -> tuple[str, ...]:
@@ -144,6 +149,10 @@ async def _begin(spec: RunSpec, order: TaskOrder) -> Inputs:
     understood = decode(await services.load(order.understanding), Understanding)
     wanted = set(task.requirements)
     requirements = tuple(each for each in understood.requirements if not wanted or each.id in wanted)
+    pack = decode(await services.load(order.pack), ContextPack)
+    if order.tree != spec.base_tree:
+        # What tasks before this one wrote is shown as it is now.
+        pack = await pack_of_tree(spec, scope.brief, order.tree, _worktree(order), pack.memories)
     merging = order.stage is Stage.INTEGRATE
     inputs = BuildInputs(
         task,
@@ -152,7 +161,7 @@ async def _begin(spec: RunSpec, order: TaskOrder) -> Inputs:
         order.role,
         _sentences(scope.brief, requirements),
         requirements,
-        decode(await services.load(order.pack), ContextPack),
+        pack,
         order.upstream,
         "" if merging else order.failures,
         spec.options.revise if order.stage is Stage.BUILD else "",
@@ -194,7 +203,7 @@ async def _end(spec: RunSpec, order: TaskOrder, began: Inputs, work: AgentWork) 
     at = f"{order.stage}/{order.id}/{order.attempt}"
     reused = began.kept is not None
     if not reused:
-        work = msgspec.structs.replace(work, read=await asyncio.to_thread(_read_set, order, work))
+        work = msgspec.structs.replace(work, read=await asyncio.to_thread(_read_set, order, began, work))
         if work.ok:
             await keep_work(spec, began.key, work, await stage_cost(spec, at))
     finished = TaskFinished(
@@ -211,12 +220,12 @@ async def _end(spec: RunSpec, order: TaskOrder, began: Inputs, work: AgentWork) 
     return work
 
 
-def _read_set(order: TaskOrder, work: AgentWork) -> tuple[tuple[str, str], ...]:
+def _read_set(order: TaskOrder, began: Inputs, work: AgentWork) -> tuple[tuple[str, str], ...]:
     """Return the blobs, in the starting tree, of what was read or written and of what the prompt showed."""
     services = current()
     blobs = {path: blob for path, _, blob in services.workspace.list_tree(order.tree)}
-    pack = decode(services.artifacts.get(order.pack), ContextPack)
-    paths = {path for path, _ in work.read} | {file.path for file in pack.files}
+    inputs = decode(services.artifacts.get(began.inputs), BuildInputs)
+    paths = {path for path, _ in work.read} | {file.path for file in inputs.context.files}
     return tuple((path, blobs.get(path, "")) for path in sorted(paths))
 
 
