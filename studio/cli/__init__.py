@@ -97,7 +97,8 @@ def _prepare_output() -> None:
     """Let every text be printed: with an encoding that lacks a character, and where standard output is closed."""
     output: object = sys.stdout
     if output is None:  # so it is after `>&-`
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 -- for the life of the process
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = open(nowhere, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 -- to the process's end
     elif isinstance(output, io.TextIOWrapper):
         output.reconfigure(errors="replace")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from studio.cli import COMMANDS
 from studio.domain.config import Config
 from studio.domain.errors import RepositoryError, UsageError, error_of
-from studio.domain.ids import RunId
 from studio.domain.places import Places, user_config_dir
 from studio.protocol.locate import locate, person_name
 from studio.tui.terminal import terminal_problem
@@ -107,4 +106,4 @@ def _log_to(file: Path) -> None:
         raise RepositoryError(f"{file.parent} cannot be made: {error.strerror}.", "Look at its permissions.") from None
     handler = logging.FileHandler(file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -24,6 +24,9 @@ from studio.protocol.commands import CancelRun, ForkRun, GetRun, ResumeRun, Revi
 
 __all__ = ["configure", "read_brief", "run"]
 
+_SHOWN = 80
+"""Characters of a name that cannot be one."""
+
 
 def configure(name: str, parser: argparse.ArgumentParser) -> None:
     """Add a command's arguments."""
@@ -76,14 +79,15 @@ def read_brief(places: Places, name: str) -> tuple[str, str]:
     if name == "-":
         return "stdin", read_brief_bytes("standard input", sys.stdin.buffer.read(MAX_BRIEF_BYTES + 1))
     path = Path(name)
-    if not path.is_file():
-        path = places.briefs / (name if name.endswith(".md") else f"{name}.md")
     try:
+        if not path.is_file():
+            path = places.briefs / (name if name.endswith(".md") else f"{name}.md")
         data = path.read_bytes()
     except FileNotFoundError:
         raise BriefError(f"There is no brief {name}.", "Give a file, or a name from .studio/briefs.") from None
-    except OSError as error:
-        raise BriefError(f"The brief {name} cannot be read: {error.strerror}.", "Give a readable file.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BriefError(f"The brief {name[:_SHOWN]} cannot be read: {why}.", "Give a readable file.") from None
     text = read_brief_bytes(path.name, data)
     parse_brief(path.stem, text)  # what is wrong with it is told before a host is started
     return path.stem, text
