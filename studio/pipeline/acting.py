@@ -7,7 +7,6 @@ starts from the same bytes.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,11 +35,13 @@ from studio.domain.events import CommandFinished, CommandStarted, EditsApplied, 
 from studio.domain.ids import ArtifactId, RunId, TaskId, short_digest
 from studio.domain.sandbox import Command, CommandResult, Limits
 from studio.domain.value import Value, encode
+from studio.pipeline.environment import Prepared, prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.provenance import Transition, loosest
 from studio.pipeline.scope import scope_of
 from studio.pipeline.serial import register
 from studio.pipeline.services import Services, current
+from studio.pipeline.steady import steady
 from studio.pipeline.steps import RunSpec
 from studio.pipeline.trees import changed_paths
 from studio.ports.engine import CheckJob
@@ -52,7 +53,6 @@ _READ_LINES = 600
 _SEARCH_SECONDS = 10.0
 _TOOL_SECONDS = 120.0
 _TOOL_TEXT = 16_000
-_UNSTEADY = re.compile(r"(?<=in )\d+\.\d+ ?s(?:econds)?\b|\b0x[0-9a-f]{6,}\b|/tmp/pytest-of-\w+/pytest-\d+")
 
 _clean: dict[tuple[RunId, str], str] = {}
 """The tree each of this process's worktrees is known to be at."""
@@ -206,10 +206,15 @@ def _outline(turn: _Turn, path: str) -> tuple[bool, str]:
 
 
 async def _sandbox(turn: _Turn) -> Sandbox:
-    sandbox, detail = await turn.services.sandbox(turn.spec.options.sandbox)
-    if sandbox is None:
-        raise SandboxUnavailable(f"No sandbox works here: {detail}.")
-    return sandbox
+    ready = await _prepared(turn)
+    if ready.sandbox is None:
+        raise SandboxUnavailable(f"No sandbox works here: {ready.detail}.")
+    return ready.sandbox
+
+
+async def _prepared(turn: _Turn) -> Prepared:
+    spec = turn.spec
+    return await prepare(turn.services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
 
 
 async def _search(turn: _Turn, arguments: SearchArguments) -> tuple[bool, str]:
@@ -250,23 +255,21 @@ async def _run(turn: _Turn, line: str) -> tuple[bool, str]:
         identity, result.exit_code, result.ending, result.duration_ms, artifact, result.dropped_bytes, result.level
     )
     await turn.log(finished)
-    text = _steady(result.output.decode("utf-8", "replace"))
+    text = steady(result.output.decode("utf-8", "replace"))
     tail = text if len(text) <= _TOOL_TEXT - 200 else text[:4000] + "\n[…]\n" + text[-(_TOOL_TEXT - 4400) :]
     return result.exit_code == 0, f"{result.ending}, exit code {result.exit_code}. Files it wrote are not kept.\n{tail}"
 
 
-def _steady(text: str) -> str:
-    """Return output without what differs between two runs of the same command, so that the same work asks the same."""
-    return _UNSTEADY.sub("…", text)
-
-
 async def _check(turn: _Turn, only: tuple[str, ...]) -> tuple[bool, str]:
     services, spec = turn.services, turn.spec
-    sandbox, _ = await services.sandbox(spec.options.sandbox)
+    ready = await _prepared(turn)
     changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, turn.tree)
-    job = CheckJob(turn.root, turn.tree, changed, (), turn.brief.front.accept, "all", only)
+    environment = spec.environment
+    job = CheckJob(
+        turn.root, turn.tree, changed, (), turn.brief.front.accept, "all", only, environment.test, environment.services
+    )
     turn.dirty = True
-    results = await services.checks.run(job, sandbox)
+    results = await services.checks.run(job, ready.sandbox)
     lines = [f"{result.check}: {result.outcome}. {result.reason or result.summary}" for result in results]
     failing = [result for result in results if result.outcome is Outcome.FAILED]
     return not failing, "\n".join(lines) + ("\n\n" + describe(failing, _TOOL_TEXT // 2) if failing else "")

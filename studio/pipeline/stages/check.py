@@ -11,16 +11,21 @@ from studio.domain.checks import CheckResult, Outcome
 from studio.domain.events import CheckFinished, CheckStarted
 from studio.domain.ids import ArtifactId, content_digest
 from studio.domain.value import decode, encode
+from studio.pipeline.environment import noted, prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import CheckRound, Results
 from studio.pipeline.scope import scope_of
 from studio.pipeline.services import Services, current
+from studio.pipeline.steady import steady
 from studio.pipeline.steps import RunSpec
 from studio.pipeline.trees import changed_lines, changed_paths
 from studio.ports.engine import CheckJob
 
 __all__ = ["check_tree", "load_results", "summary"]
 
+_EVENT_TESTS = 500
+_EVENT_FINDINGS = 200
+_EVENT_TEXT = 2_000
 _MODEL_TEXT = 12_000
 """Characters of failures a model is told."""
 
@@ -29,23 +34,29 @@ async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
     """Check a tree: a step's work. Verdicts on a tree that was checked before in the same way are taken over."""
     services = current()
     scope = await scope_of(spec)
-    sandbox, _ = await services.sandbox(spec.options.sandbox)
-    level = sandbox.level if sandbox else ""
+    environment = spec.environment
+    ready = await prepare(services, spec.run, spec.options.sandbox, environment, spec.base_tree)
+    level = ready.sandbox.level if ready.sandbox else ""
     changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, tree)
     lines = await asyncio.to_thread(changed_lines, services.workspace, spec.base_tree, tree, changed)
     accept = scope.brief.front.accept
-    key = content_digest("check", tree, spec.base_tree, level, *accept, str(services.environment))
-    kept = services.reuse.find(key) if level else None
+    key = content_digest("check", tree, spec.base_tree, level, *accept, encode(environment))
+    # What is mounted, set or served is not in the key, so such verdicts are never taken over.
+    keeps = bool(level) and not (environment.mounts or environment.services or environment.variables or ready.notes)
+    kept = services.reuse.find(key) if keeps else None
     if kept is not None:
         results = decode(await services.load(kept.artifact), Results).results
         for result in results:
             await _finished(services, spec, result, number)
         return _round(tree, kept.artifact, results)
     path = await asyncio.to_thread(services.workspace.checkout, spec.run, "check", tree)
-    job = CheckJob(path, tree, changed, lines, accept)
-    results = tuple(await services.checks.run(job, sandbox, _Reporter(services, spec, number, tree).on_check))
+    job = CheckJob(path, tree, changed, lines, accept, test_command=environment.test, services=environment.services)
+    reporter = _Reporter(services, spec, number, tree, ready.notes)
+    results = tuple(
+        noted(result, ready.notes) for result in await services.checks.run(job, ready.sandbox, reporter.on_check)
+    )
     artifact = await services.keep(encode(Results(results)))
-    if level and all(result.outcome is not Outcome.NOT_RUN for result in results):
+    if keeps and all(result.outcome is not Outcome.NOT_RUN for result in results):
         services.reuse.keep(key, artifact, 0.0, spec.run)
     return _round(tree, artifact, results)
 
@@ -53,20 +64,20 @@ async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
 class _Reporter:
     """Turns the runner's reports into events and live output."""
 
-    def __init__(self, services: Services, spec: RunSpec, number: int, tree: str) -> None:
+    def __init__(self, services: Services, spec: RunSpec, number: int, tree: str, notes: tuple[str, ...]) -> None:
         self._services = services
         self._spec = spec
         self._number = number
         self._tree = tree
+        self._notes = notes
         self._streams: dict[str, OutputStream] = {}
 
     async def on_check(self, check: str, result: CheckResult | None, data: bytes) -> None:
         spec, services = self._spec, self._services
         if result is not None:
             output = await self._streams[check].finish() if check in self._streams else ArtifactId("")
-            await _finished(
-                services, spec, msgspec.structs.replace(result, output=output or result.output), self._number
-            )
+            result = msgspec.structs.replace(noted(result, self._notes), output=output or result.output)
+            await _finished(services, spec, result, self._number)
         elif data:
             if check not in self._streams:
                 self._streams[check] = OutputStream(services, spec.run, f"check:{spec.run}/{self._number}/{check}")
@@ -81,10 +92,23 @@ def _address(spec: RunSpec, number: int, check: str) -> str:
     return spec.at(f"{'repair' if number else 'check'}/{check}/{number}")
 
 
+def bounded(result: CheckResult) -> CheckResult:
+    """Return a verdict small enough for the log: the artifact of the round has all tests, what they cover and print."""
+    # Failed tests are the ones people look for.
+    tests = sorted(result.tests, key=lambda test: test.outcome is not Outcome.FAILED)[:_EVENT_TESTS]
+    return msgspec.structs.replace(
+        result,
+        tests=tuple(msgspec.structs.replace(test, covers=(), output=test.output[:_EVENT_TEXT]) for test in tests),
+        findings=tuple(
+            msgspec.structs.replace(finding, message=finding.message[:_EVENT_TEXT])
+            for finding in result.findings[:_EVENT_FINDINGS]
+        ),
+        command=tuple(word[:_EVENT_TEXT] for word in result.command),
+    )
+
+
 async def _finished(services: Services, spec: RunSpec, result: CheckResult, number: int) -> None:
-    """Log a verdict; what each test covers stays in the artifact, it can be large."""
-    tests = tuple(msgspec.structs.replace(test, covers=()) for test in result.tests)
-    event = CheckFinished(msgspec.structs.replace(result, tests=tests), number)
+    event = CheckFinished(bounded(result), number)
     await services.log(spec.run, _address(spec, number, result.check), event, n=1)
 
 
@@ -105,7 +129,7 @@ def _round(tree: str, artifact: ArtifactId, results: tuple[CheckResult, ...]) ->
         by_outcome[Outcome.PASSED],
         count,
         normalise(failing) if failing else "",
-        describe(failing, _MODEL_TEXT) if failing else "",
+        steady(describe(failing, _MODEL_TEXT)) if failing else "",
     )
 
 
