@@ -54,7 +54,7 @@ def run(name: str, args: argparse.Namespace) -> int:  # noqa: ARG001 -- the one 
     options = RunOptions(model, record=record, on_gate=gate, api_base=args.api_base)
     if on_terminal:
         return _in_the_studio(places, options)
-    return run_with_host(places, Identity("cli", "demo"), lambda client: _in_plain(client, places, options))
+    return run_with_host(places, Identity("cli", "Demo"), lambda client: _in_plain(client, places, options))
 
 
 def _scratch(directory: Path | None) -> Places:
@@ -86,7 +86,7 @@ def _in_the_studio(places: Places, options: RunOptions) -> int:
     async def start(client: HostClient) -> RunId:
         return (await client.ask(StartRun(BRIEF, (places.briefs / f"{BRIEF}.md").read_text(), options))).run
 
-    open_studio(places, run_with_host(places, Identity("cli", "demo"), start))
+    open_studio(places, run_with_host(places, Identity("cli", "Demo"), start))
     note(f"the repository is still there: {places.worktree}")
     return 0
 
