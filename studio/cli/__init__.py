@@ -98,7 +98,7 @@ def _prepare_output() -> None:
     output: object = sys.stdout
     if output is None:  # so it is after `>&-`
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        sys.stdout = open(nowhere, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 -- to the process's end
+        sys.stdout = open(nowhere, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- to the process's end
     elif isinstance(output, io.TextIOWrapper):
         output.reconfigure(errors="replace")
 

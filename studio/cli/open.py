@@ -60,9 +60,10 @@ def _directory(args: argparse.Namespace) -> Path:
 
 
 def _require_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # The studio is painted on standard error, as Textual does.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError(
-            "The studio needs a terminal, and input or output is not one.",
+            "The studio needs a terminal, and its input or output is not one.",
             "Use the commands instead, for instance `studio run BRIEF --json`; `studio --help` lists them.",
         )
     problem = terminal_problem(os.environ)
