@@ -271,7 +271,7 @@ def _services(places: Places, name: str) -> Services:
         worker=name,
         places=places,
         config=config,
-        environment=load_environment(places),
+        read_environment=lambda: load_environment(places),
         journal=store.journal,
         artifacts=store.artifacts,
         streams=store.streams,

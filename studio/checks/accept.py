@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from studio.checks.base import CheckContext, verdict
+from studio.checks.base import CheckContext, Ran, not_run, verdict
+from studio.checks.beside import NO_SERVICE, beside
 from studio.checks.testing import TEST_LIMITS, tail
 from studio.checks.tree import TreeView
 from studio.domain.checks import CheckResult, Finding, Level
@@ -26,7 +27,11 @@ class AcceptCheck:
 
     async def run(self, context: CheckContext) -> CheckResult:
         """Run the command."""
-        ran = await context.run(("sh", "-c", self._command), limits=TEST_LIMITS)
+        argv = ("sh", "-c", self._command)
+        ran = await context.run(beside(context.job.services, argv), limits=TEST_LIMITS)
+        if context.job.services and ran.result.exit_code == NO_SERVICE:
+            return not_run(self.name, context.job, tail(ran.result.output))
+        ran = Ran(argv, ran.result)
         passed = ran.result.exit_code == 0
         message = f"`{self._command}` exited {ran.result.exit_code}:\n{tail(ran.result.output)}"
         findings = () if passed else (Finding(self.name, "exit", Level.ERROR, message),)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from studio.checks.base import CheckContext, Ran, counted, not_run, verdict
+from studio.checks.beside import NO_SERVICE, beside
 from studio.checks.tree import TreeView, read_regular
 from studio.domain.checks import CheckResult, Finding, Level, Outcome, TestCase
 from studio.domain.sandbox import MEBI, Limits
@@ -73,8 +74,11 @@ class PytestCheck:
         touched = json.dumps(list(context.job.changed))
         argv = ("sh", "-c", _LAUNCH, "sh", _DRIVER.read_text("utf-8"), nonce, touched, "-q", "-rN", "--color=no")
         lean = () if _names_plugin(context.view) else (("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"),)
-        ran = await context.run(argv, env=lean, limits=TEST_LIMITS, on_output=cut.filter(context.show))
+        whole = beside(context.job.services, argv)
+        ran = await context.run(whole, env=lean, limits=TEST_LIMITS, on_output=cut.filter(context.show))
         cut.end(context.show)
+        if context.job.services and ran.result.exit_code == NO_SERVICE:
+            return not_run(self.name, context.job, tail(ran.result.output))
         shown = Ran(("python", "-m", "pytest", "-q"), ran.result)
         return self._judge(context.job, shown, _read(ran, nonce))
 
@@ -190,7 +194,10 @@ class CommandTests:
         """Run the command."""
         if not await context.has(self.argv[0]):
             return not_run(self.name, context.job, f"{self.argv[0]} is not in the sandbox")
-        ran = await context.run(self.argv, limits=TEST_LIMITS)
+        ran = await context.run(beside(context.job.services, self.argv), limits=TEST_LIMITS)
+        if context.job.services and ran.result.exit_code == NO_SERVICE:
+            return not_run(self.name, context.job, tail(ran.result.output))
+        ran = Ran(self.argv, ran.result)
         passed = ran.result.exit_code == 0
         summary = "passed" if passed else f"exit code {ran.result.exit_code}"
         findings = () if passed else (Finding(self.name, "exit", Level.ERROR, tail(ran.result.output)),)

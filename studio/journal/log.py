@@ -78,13 +78,18 @@ class EventLog:
         self._follower.poke()
         return records
 
-    def read(self, after: int = 0, limit: int = 1000, run: RunId | None = None) -> list[Record]:
-        """Return at most `limit` records after `after`, oldest first; of one run if `run` is given."""
+    def read(
+        self, after: int = 0, limit: int = 1000, run: RunId | None = None, kinds: Sequence[str] = ()
+    ) -> list[Record]:
+        """Return at most `limit` records after `after`, oldest first; of one run or of some kinds if those are given."""
         values: dict[str, object] = {"after": after, "most": max(limit, 0)}
+        query = _AFTER_ALL if run is None else _AFTER_RUN
         if run is not None:
             values["of_run"] = run
+        if kinds:
+            query = query.where(events.c.kind.in_(kinds))
         with self._database.read() as connection:
-            rows = connection.execute(_AFTER_ALL if run is None else _AFTER_RUN, values).all()
+            rows = connection.execute(query, values).all()
         return [_record(row) for row in rows]
 
     def head(self) -> int:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import uuid
 from collections.abc import Callable
 from typing import cast
 
 from studio.domain.errors import BudgetSpent
-from studio.domain.events import Draft, Event, ModelCalled, ModelFailed
-from studio.domain.ids import ArtifactId, GateId, RunId, short_digest
+from studio.domain.events import Draft, Event, GateAnswered, GateOpened, ModelCalled, ModelFailed
+from studio.domain.ids import ArtifactId, GateId, RunId, content_digest, short_digest
 from studio.domain.models import ModelReply, ModelRequest
-from studio.domain.runs import Budget, Gate, OnGate
+from studio.domain.runs import Budget, Gate
 from studio.domain.value import Value, decode, encode
-from studio.pipeline.gates import ask_person
+from studio.pipeline.gates import ask_person, waits
 from studio.pipeline.output import OutputStream
 from studio.pipeline.scope import scope_of
 from studio.pipeline.serial import register
 from studio.pipeline.services import Services, current
-from studio.pipeline.steps import RunSpec, Stopped, step
+from studio.pipeline.steps import RunSpec, Stopped, step, timed_step
 
 __all__ = ["Asked", "ask"]
 
@@ -36,14 +38,14 @@ class Asked(Value, frozen=True):
 class CallStep:
     """The gateway's context of one call: events in order, deltas to whoever watches."""
 
-    def __init__(self, services: Services, spec: RunSpec, request: ModelRequest, budget: Budget) -> None:
-        self.run: RunId = spec.run
-        self.call = short_digest("c", spec.run, str(spec.incarnation), str(request.address), length=8)
+    def __init__(self, services: Services, run: RunId, call: str, address: str, budget: Budget) -> None:
+        self.run: RunId = run
+        self.call = call
         self.budget = budget
         self.on_delta: Callable[[str], None] | None = self._delta
-        self.output = OutputStream(services, spec.run, f"call:{self.call}")
+        self.output = OutputStream(services, run, f"call:{call}")
         self._services = services
-        self._step = spec.at(str(request.address))
+        self._step = address
         self._execution = uuid.uuid4().hex[:12]
         self._failures = 0
 
@@ -67,15 +69,54 @@ class CallStep:
             self._services.relay.advanced(records[-1].seq)
 
 
-async def _ask(spec: RunSpec, request: ModelRequest, budget: Budget) -> Asked:
+async def _ask(spec: RunSpec, request: ModelRequest) -> Asked:
     services = current()
     scope = await scope_of(spec)
-    context = CallStep(services, spec, request, budget)
+    call = short_digest("c", spec.run, str(request.address), content_digest(encode(request)), length=8)
+    address = await asyncio.to_thread(_address, spec, request, call)
+    context = CallStep(services, spec.run, call, address, await asyncio.to_thread(_allowed, spec))
     try:
         reply = await scope.gateway.complete(request, context)
     finally:
         await context.output.finish()
     return Asked(await services.keep(encode(reply)), context.call, reply.cost_usd, reply.model)
+
+
+def _address(spec: RunSpec, request: ModelRequest, call: str) -> str:
+    """Return the step that carries a call's events: where an earlier incarnation asked the same, its step.
+
+    So a reply that was committed before is told where it was told, and is counted once.
+    """
+    if spec.incarnation > 1:
+        for record in current().journal.read(0, 1_000_000, spec.run, ("model.called",)):
+            if isinstance(record.event, ModelCalled) and record.event.call == call and not record.event.repeated:
+                return record.step
+    return spec.at(str(request.address))
+
+
+def _allowed(spec: RunSpec) -> Budget:
+    """Return the run's budget as people have raised it so far."""
+    budget = spec.options.budget
+    opened: set[GateId] = set()
+    for record in current().journal.read(0, 100_000, spec.run, ("gate.opened", "gate.answered")):
+        match record.event:
+            case GateOpened(gate) if gate.kind == "budget":
+                opened.add(gate.id)
+            case GateAnswered(gate, answer) if gate in opened:
+                usd = _amount(answer)
+                if usd > budget.usd:
+                    budget = Budget(usd, budget.tokens * 2, budget.seconds)
+            case _:
+                pass
+    return budget
+
+
+def _amount(answer: str) -> float:
+    try:
+        amount = float(answer)
+    except ValueError:
+        return 0.0
+    return amount if math.isfinite(amount) else 0.0
 
 
 async def ask(spec: RunSpec, request: ModelRequest) -> tuple[Asked, ModelReply]:
@@ -85,37 +126,42 @@ async def ask(spec: RunSpec, request: ModelRequest) -> tuple[Asked, ModelReply]:
         Stopped: no model answered, the budget is spent, or the run was cancelled.
 
     """
-    budget = spec.options.budget
+    name = f"{request.address}"
+    raises = 0
     while True:
-        name = f"{request.address}"
         try:
-            asked = await step(spec, name, _ask, spec, request, budget)
+            asked = await timed_step(spec, name, _ask, spec, request)
             break
         except Stopped as stopped:
-            if stopped.problem.code != BudgetSpent.__name__ or spec.options.on_gate is not OnGate.WAIT:
+            if stopped.problem.code != BudgetSpent.__name__ or not waits(spec):
                 raise
-            budget = await _raised(spec, budget, name, stopped.problem.what)
+            await _raise_budget(spec, f"{name}/budget-{raises}", stopped.problem.what)
+            raises += 1
     # Content-addressed, so reading it in the body is the same on every replay.
     return asked, decode(await current().load(asked.reply), ModelReply)
 
 
-async def _raised(spec: RunSpec, budget: Budget, address: str, why: str) -> Budget:
-    proposal = max(budget.usd * 2, 1.0)
+async def _raise_budget(spec: RunSpec, address: str, why: str) -> None:
+    """Ask a person to raise the budget.
+
+    Raises:
+        Stopped: nobody did.
+
+    """
+    budget = await step(spec, f"{address}/now", _now, spec)
     gate = Gate(
         GateId(short_digest("g", address, str(budget.usd), length=6)),
         "budget",
         f"{why} Raise the budget of US$ {budget.usd:.2f} to how much?",
         default="",
-        options=(f"{proposal:.2f}", "stop"),
+        options=(f"{max(budget.usd * 2, 1.0):.2f}", "stop"),
     )
-    answer = await ask_person(spec, gate, f"{address}/budget-{budget.usd:.4f}")
-    try:
-        raised = float(answer)
-    except ValueError:
-        raised = 0.0
-    if raised <= budget.usd:
+    if _amount(await ask_person(spec, gate, address)) <= budget.usd:
         raise Stopped(BudgetSpent(why, "Run it again with a larger --budget.").problem)
-    return Budget(raised, budget.tokens * 2, budget.seconds)
 
 
-register(Asked)
+async def _now(spec: RunSpec) -> Budget:
+    return await asyncio.to_thread(_allowed, spec)
+
+
+register(Asked, Budget)

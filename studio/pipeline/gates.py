@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dbos import DBOS
 
 from studio.domain.errors import GateWaiting
@@ -11,15 +13,22 @@ from studio.domain.runs import Gate, OnGate
 from studio.pipeline.services import current
 from studio.pipeline.steps import RunSpec, step
 
-__all__ = ["CANCELLED", "ask_person", "deliver_answer"]
+__all__ = ["CANCELLED", "ask_person", "deliver_answer", "waits"]
 
 _WAIT_SECONDS = 30 * 24 * 3600.0
 CANCELLED = "\x00cancelled"
 """What a waiting gate is sent when its run is cancelled."""
 
 
+def waits(spec: RunSpec) -> bool:
+    """Return whether the run waits for people: it was told to, or a person took it up again after it had stopped."""
+    return spec.options.on_gate is OnGate.WAIT or (spec.options.on_gate is OnGate.FAIL and spec.incarnation > 1)
+
+
 async def ask_person(spec: RunSpec, gate: Gate, address: str) -> str:
     """Open a gate in a workflow body and return the answer, by the run's policy.
+
+    What an earlier incarnation of the run was answered holds; a gate's id is therefore the same in all of them.
 
     Raises:
         Stopped: the policy is `fail`, the run was cancelled, or nobody answered for thirty days.
@@ -35,15 +44,19 @@ async def ask_person(spec: RunSpec, gate: Gate, address: str) -> str:
 async def _open(spec: RunSpec, gate: Gate, address: str) -> str:
     services = current()
     at = spec.at(f"{address}/ask")
+    answers = await asyncio.to_thread(services.journal.read, 0, 100_000, spec.run, ("gate.answered",))
+    for record in answers:
+        if isinstance(record.event, GateAnswered) and record.event.gate == gate.id:
+            return record.event.answer
     await services.log(spec.run, at, GateOpened(gate))
     policy = spec.options.on_gate
     if policy is OnGate.DEFAULT and gate.default:
         await services.log(spec.run, at, GateAnswered(gate.id, gate.default, "policy"), n=1)
         return gate.default
-    if policy is not OnGate.WAIT:
+    if not waits(spec):
         raise GateWaiting(
-            f"A gate waits: {gate.text}",
-            f"Answer it with `studio resume {spec.run}` in the studio, or allow a default.",
+            f"A person has to decide: {gate.text}",
+            f"`studio resume {spec.run}` asks again and waits; `studio answer {spec.run} {gate.id} ANSWER` answers.",
         )
     return ""
 

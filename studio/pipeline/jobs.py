@@ -16,6 +16,7 @@ from studio.domain.memory import Collection, MemoryItem, MemoryState
 from studio.domain.sandbox import Command, CommandResult, Limits
 from studio.domain.state import RunState
 from studio.domain.value import Value
+from studio.pipeline.environment import noted, prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.services import Services
 from studio.pipeline.trees import changed_paths
@@ -76,13 +77,16 @@ class Jobs:
         services = self._services
         if job.run:
             state = await self._run(job.run)
-            tree, level = state.changed_tree or state.base_tree, state.options.sandbox
+            base, level = state.base_tree, state.options.sandbox
+            tree = state.changed_tree or base
         else:
-            tree, level = (await asyncio.to_thread(services.workspace.snapshot)).tree, services.config.sandbox
-        sandbox, detail = await services.sandbox(level)
-        if sandbox is None:
-            raise SandboxUnavailable(f"No sandbox works here: {detail}.", "`studio doctor` says what would help.")
+            base, level = (await asyncio.to_thread(services.workspace.snapshot)).tree, services.config.sandbox
+            tree = base
         folder = RunId(job.run or "console")
+        ready = await prepare(services, folder, level, services.read_environment(), base)
+        sandbox = ready.sandbox
+        if sandbox is None:
+            raise SandboxUnavailable(f"No sandbox works here: {ready.detail}.", "`studio doctor` says what would help.")
         name = f"console-{short_digest('c', job.command, length=6)}"
         path = await asyncio.to_thread(services.workspace.checkout, folder, name, tree)
         step = f"console/{job.command}"
@@ -107,9 +111,7 @@ class Jobs:
         state = await self._run(job.run)
         tree = state.changed_tree or state.base_tree
         accept = parse_brief(state.brief, (await self._services.load(state.text)).decode()).front.accept
-        results = await self._checks(
-            job.run, tree, "recheck", state.options.sandbox, CheckJobParts(accept=accept, only=(job.check,))
-        )
+        results = await self._checks(state, tree, "recheck", CheckJobParts(accept=accept, only=(job.check,)))
         if not results:
             raise UsageError(f"There is no check {job.check} for this tree.", "`studio show RUN` lists the checks.")
         event = CheckFinished(results[0], max((point.round for point in state.trend), default=0))
@@ -129,15 +131,19 @@ class Jobs:
         changed = await asyncio.to_thread(changed_paths, self._services.workspace, job.base_tree, job.tree)
         parts = CheckJobParts(accept=job.accept, changed=changed, tier="all" if job.tests else "fast")
         name = f"subset-{uuid.uuid4().hex[:8]}"
-        results = await self._checks(job.run, job.tree, name, state.options.sandbox, parts)
+        results = await self._checks(state, job.tree, name, parts)
         return SubsetVerdict(job.tree, tuple(results), tier="tests" if job.tests else "fast")
 
-    async def _checks(self, run: RunId, tree: str, name: str, level: str, parts: CheckJobParts) -> list[CheckResult]:
+    async def _checks(self, state: RunState, tree: str, name: str, parts: CheckJobParts) -> list[CheckResult]:
         services = self._services
-        sandbox, _ = await services.sandbox(level)
-        path = await asyncio.to_thread(services.workspace.checkout, run, name, tree)
-        job = CheckJob(path, tree, parts.changed, (), parts.accept, parts.tier, parts.only)
-        return await services.checks.run(job, sandbox)
+        environment = services.read_environment()
+        ready = await prepare(services, state.id, state.options.sandbox, environment, state.base_tree)
+        path = await asyncio.to_thread(services.workspace.checkout, state.id, name, tree)
+        job = CheckJob(
+            path, tree, parts.changed, (), parts.accept, parts.tier, parts.only, environment.test, environment.services
+        )
+        results = await services.checks.run(job, ready.sandbox)
+        return [noted(result, ready.notes) for result in results]
 
     async def _search(self, job: SearchMemory) -> Memories:
         collections = (job.collection,) if job.collection else tuple(Collection)

@@ -41,7 +41,8 @@ class Services:
     worker: str
     places: Places
     config: Config
-    environment: Environment
+    read_environment: Callable[[], Environment]
+    """Read `.studio/environment.toml` as it is now."""
     journal: Journal
     artifacts: Artifacts
     streams: Streams
@@ -77,7 +78,7 @@ class Services:
 
     async def spent_at(self, run: RunId, prefix: str) -> float:
         """Return what the replies of a run's steps below `prefix` have cost, in US dollars."""
-        records = await asyncio.to_thread(self.journal.read, 0, 1_000_000, run)
+        records = await asyncio.to_thread(self.journal.read, 0, 1_000_000, run, ("model.replied",))
         return sum(
             record.event.cost_usd
             for record in records

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from dbos import DBOS
 
-from studio.domain.errors import Cancelled, InternalError, Problem, StudioError
-from studio.domain.ids import ArtifactId, RunId
+from studio.domain.config import Environment
+from studio.domain.errors import BudgetSpent, Cancelled, InternalError, Problem, StudioError
+from studio.domain.events import GateAnswered, GateOpened
+from studio.domain.ids import ArtifactId, GateId, RunId
 from studio.domain.runs import RunOptions
 from studio.domain.stages import Depth
 from studio.domain.value import Value
 from studio.pipeline.serial import register
+from studio.pipeline.services import current
 
-__all__ = ["Cancels", "RunSpec", "Stopped", "cancels", "step"]
+__all__ = ["SPENT", "Cancels", "RunSpec", "Stopped", "TimeSpent", "cancels", "step", "timed_step"]
 
 Arguments = TypeVarTuple("Arguments")
 T = TypeVar("T")
@@ -44,10 +48,22 @@ class RunSpec(Value, frozen=True):
     model: str = ""
     """The gateway's identity: part of reuse keys."""
     sandbox: str = ""
+    environment: Environment = Environment()
+    """As it was when the run began."""
+    started: float = 0.0
+    """When this incarnation began: seconds since the epoch."""
 
     def at(self, address: str) -> str:
         """Return the step address of this incarnation, as events carry it."""
         return address if self.incarnation == 1 else f"{address}#{self.incarnation}"
+
+
+class TimeSpent(BudgetSpent):
+    """The run took longer than its budget of wall time."""
+
+
+SPENT = frozenset({BudgetSpent.__name__, TimeSpent.__name__})
+"""Codes of problems that say that the budget, in money, tokens or time, is spent."""
 
 
 class Stopped(Exception):
@@ -130,4 +146,52 @@ async def step(spec: RunSpec, name: str, work: Callable[[Unpack[Arguments]], Awa
     return outcome
 
 
-register(RunSpec, Problem, RunOptions)
+async def timed_step(
+    spec: RunSpec, name: str, work: Callable[[Unpack[Arguments]], Awaitable[T]], *args: *Arguments
+) -> T:
+    """Run a step that may take long: as `step`, within what is left of the run's wall time.
+
+    Raises:
+        Stopped: also when the time is over; the work is cancelled then.
+
+    """
+    return cast("T", await step(spec, name, _within, spec, work, args))
+
+
+async def _within(spec: RunSpec, work: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+    seconds = spec.options.budget.seconds
+    waited = await asyncio.to_thread(_waited, spec)
+    left = spec.started + waited + seconds - time.time()
+    over = TimeSpent(
+        f"The run has taken its {seconds:.0f} s of working time.",
+        f"`studio resume {spec.run}` gives it as much again; `budget.seconds` in the configuration is the default.",
+    )
+    if left <= 0:
+        raise over
+    timeout = asyncio.timeout(left)
+    try:
+        async with timeout:
+            return await work(*arguments)
+    except TimeoutError:
+        if timeout.expired():
+            raise over from None
+        raise
+
+
+def _waited(spec: RunSpec) -> float:
+    """Return the seconds this incarnation waited for people."""
+    records = current().journal.read(0, 100_000, spec.run, ("gate.opened", "gate.answered"))
+    opened: dict[GateId, float] = {}
+    waited = 0.0
+    for record in records:
+        match record.event:
+            case GateOpened(gate) if record.at >= spec.started:
+                opened.setdefault(gate.id, record.at)
+            case GateAnswered(gate=gate) if gate in opened:
+                waited += record.at - opened.pop(gate)
+            case _:
+                pass
+    return waited
+
+
+register(RunSpec, Environment, Problem, RunOptions)

@@ -29,7 +29,7 @@ from studio.pipeline.scope import scope_of
 from studio.pipeline.serial import register
 from studio.pipeline.services import current
 from studio.pipeline.stage import forks_after, stage_cost
-from studio.pipeline.steps import RunSpec, Stopped, step
+from studio.pipeline.steps import RunSpec, Stopped, step, timed_step
 
 __all__ = ["order_of", "task_workflow", "work_on"]
 
@@ -128,7 +128,7 @@ async def _do(spec: RunSpec, order: TaskOrder, talk: BuildConversation, asked: A
     provenance = Provenance(task_requirements, order.id, order.role, asked.model, asked.call, asked.cost_usd)
     address = f"{order.stage}/{order.id}/{order.attempt}/act-{talk.turn}"
     site = Worksite(_worktree(order), order.id, address, provenance)
-    return await step(spec, address, act, spec, site, tree, talk.pending)
+    return await timed_step(spec, address, act, spec, site, tree, talk.pending)
 
 
 def _worktree(order: TaskOrder) -> str:
@@ -136,7 +136,7 @@ def _worktree(order: TaskOrder) -> str:
 
 
 async def _told(spec: RunSpec) -> tuple[str, ...]:
-    records = await asyncio.to_thread(current().journal.read, 0, 1_000_000, spec.run)
+    records = await asyncio.to_thread(current().journal.read, 0, 1_000_000, spec.run, ("run.told",))
     return tuple(record.event.text for record in records if isinstance(record.event, RunTold))
 
 
@@ -195,7 +195,7 @@ def _key(spec: RunSpec, inputs: BuildInputs) -> str:
         context=ContextPack(memories=inputs.context.memories),
     )
     prompts = role_prompt_version(role, calls_tools=inputs.calls_tools, form=inputs.form or role.form)
-    return content_digest("task", spec.model, spec.sandbox, prompts, encode(plain))
+    return content_digest("task", spec.model, spec.sandbox, encode(spec.environment), prompts, encode(plain))
 
 
 async def _end(spec: RunSpec, order: TaskOrder, began: Inputs, work: AgentWork) -> AgentWork:

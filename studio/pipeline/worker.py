@@ -46,6 +46,16 @@ _BATCH = 2000
 _WAIT_SECONDS = 5.0
 
 
+_KINDS = tuple(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        RunRequested, RunStarted, RunResumeRequested, RunFinished, RunCancelRequested, GateOpened, GateAnswered,
+        ChangesLanded, HunkDecided,
+    )
+)  # fmt: skip
+"""What the follower acts on; the rest of the log is never decoded here."""
+
+
 class _Run:
     """What the follower knows of a run."""
 
@@ -54,6 +64,7 @@ class _Run:
         self.finished = False
         self.started_by = ""
         self.gates: set[GateId] = set()
+        self.cancelled = False
 
 
 class Follower:
@@ -68,10 +79,12 @@ class Follower:
 
     def catch_up(self) -> None:
         """Read what is in the log so far; starts nothing yet."""
-        while records := self._services.journal.read(self._seq, _BATCH):
+        head = self._services.journal.head()
+        while records := self._services.journal.read(self._seq, _BATCH, None, _KINDS):
             for record in records:
                 self._note(record)
             self._seq = records[-1].seq
+        self._seq = max(self._seq, head)
 
     async def start(self) -> None:
         """Start what the log asks for and nobody has finished, and say which runs this worker takes up again."""
@@ -81,21 +94,30 @@ class Follower:
             if known.started_by == self._services.worker:
                 await self._services.log(run, f"resume/{uuid.uuid4().hex}", RunResumed(self._services.worker))
             await self._enqueue(run)
+            if known.cancelled:
+                await self._end_gates(run)
         for (run, gate), answer in self._answers.items():
-            await deliver_answer(self._workflow(run), run, gate, answer)
+            if not self._runs[run].finished:
+                await deliver_answer(self._workflow(run), run, gate, answer)
+        self._answers.clear()
         self._live = True
+
+    async def _end_gates(self, run: RunId) -> None:
+        for gate in self._runs[run].gates:
+            await deliver_answer(self._workflow(run), run, gate, CANCELLED)
 
     async def follow(self) -> None:
         """Follow the log until cancelled."""
         journal = self._services.journal
         while True:
-            await asyncio.to_thread(journal.wait, self._seq, _WAIT_SECONDS)
-            records = await asyncio.to_thread(journal.read, self._seq, _BATCH)
+            head = await asyncio.to_thread(journal.wait, self._seq, _WAIT_SECONDS)
+            records = await asyncio.to_thread(journal.read, self._seq, _BATCH, None, _KINDS)
             for record in records:
                 self._note(record)
                 await self._act(record)
-            if records:
-                self._seq = records[-1].seq
+            # All up to `head` was there when the records were read; a full batch may have left some.
+            last = records[-1].seq if records else self._seq
+            self._seq = last if len(records) == _BATCH else max(last, head)
 
     def _workflow(self, run: RunId) -> str:
         known = self._runs[run]
@@ -111,10 +133,12 @@ class Follower:
             case RunResumeRequested() if run in self._runs:
                 self._runs[run].incarnation += 1
                 self._runs[run].finished = False
+                self._runs[run].cancelled = False
                 cancels.revive(run)
             case RunFinished() if run in self._runs:
                 self._runs[run].finished = True
-            case RunCancelRequested():
+            case RunCancelRequested() if run in self._runs:
+                self._runs[run].cancelled = True
                 cancels.cancel(run)
             case GateOpened(gate) if run in self._runs:
                 self._runs[run].gates.add(gate.id)
@@ -133,8 +157,7 @@ class Follower:
             case GateAnswered(gate, answer, by) if by != "policy":
                 await deliver_answer(self._workflow(run), run, gate, answer)
             case RunCancelRequested() if run in self._runs:
-                for gate in self._runs[run].gates:
-                    await deliver_answer(self._workflow(run), run, gate, CANCELLED)
+                await self._end_gates(run)
             case RunFinished():
                 await close_scope(run)
             case ChangesLanded() | HunkDecided():

@@ -7,11 +7,20 @@ settings or the network happens inside a step.
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
 from dbos import DBOS
 
-from studio.domain.errors import Cancelled, GateWaiting, Problem, UsageError
+from studio.domain.errors import (
+    BudgetSpent,
+    Cancelled,
+    ChecksFailed,
+    GateWaiting,
+    Problem,
+    SandboxUnavailable,
+    UsageError,
+)
 from studio.domain.events import RunFinished, RunRequested
 from studio.domain.fold import fold
 from studio.domain.ids import RunId
@@ -29,7 +38,7 @@ from studio.pipeline.scope import close_scope
 from studio.pipeline.services import current
 from studio.pipeline.stage import runs_at, staged
 from studio.pipeline.stages import build, check, intake, planning, recall, repair, review, run, testing
-from studio.pipeline.steps import RunSpec, Stopped, step
+from studio.pipeline.steps import SPENT, RunSpec, Stopped, step, timed_step
 
 __all__ = ["run_workflow"]
 
@@ -61,52 +70,69 @@ async def _stages(spec: RunSpec) -> RunFinished:
     merged = await build.integrate(spec, recalled, understood, built)
     tested = await testing.write_tests(spec, recalled, understood, merged)
     first = await staged(
-        spec, Stage.CHECK, CheckRound, None, lambda: step(spec, "check", check.check_tree, spec, tested.tree, 0),
+        spec, Stage.CHECK, CheckRound, None, lambda: timed_step(spec, "check", check.check_tree, spec, tested.tree, 0),
         lambda checked: (checked.clean, check.summary(checked)),
     )  # fmt: skip
     repaired = await repair.repair(spec, recalled, understood, first)
     ran = await _run_program(spec, repaired)
     proposal = await review.review(spec, understood, merged, tested, repaired, ran)
-    return _verdict(built, repaired, ran, proposal)
+    return _verdict(spec, built, repaired, ran, proposal)
 
 
 async def _run_program(spec: RunSpec, repaired: Repaired) -> Ran:
     if not runs_at(spec, Stage.RUN):
         return Ran("not-run", f"not at depth {spec.depth}")
     return await staged(
-        spec, Stage.RUN, Ran, None, lambda: step(spec, "run", run.start_program, spec, repaired.tree),
+        spec, Stage.RUN, Ran, None, lambda: timed_step(spec, "run", run.start_program, spec, repaired.tree),
         lambda ran: (ran.outcome != "failed", f"{ran.outcome}: {ran.detail}"),
     )  # fmt: skip
 
 
-def _verdict(built: Integrated, repaired: Repaired, ran: Ran, proposal: Proposal) -> RunFinished:
+def _verdict(spec: RunSpec, built: Integrated, repaired: Repaired, ran: Ran, proposal: Proposal) -> RunFinished:
+    checked = repaired.round
     if not proposal.hunks:
         return RunFinished(RunStatus.FAILED, "The agents changed nothing: " + "; ".join(built.summaries), 1)
-    if not repaired.round.clean or ran.outcome == "failed":
-        failed = ", ".join(repaired.round.failed) or f"run ({ran.detail})"
-        return RunFinished(RunStatus.CHECKS_FAILED, f"Checks failed: {failed} (repair ended: {repaired.why}).", 3)
+    if not checked.clean or ran.outcome == "failed":
+        failed = ", ".join(checked.failed) or f"run ({ran.detail})"
+        code = BudgetSpent.exit_code if repaired.why == "budget" else ChecksFailed.exit_code
+        return RunFinished(
+            RunStatus.CHECKS_FAILED,
+            f"Checks failed: {failed} (repair ended: {repaired.why}). The best tree is shown.",
+            code,
+        )
+    size = f"{proposal.hunks} hunks in {proposal.files} files"
     if not built.ok:
-        return RunFinished(RunStatus.NEEDS_ATTENTION, "Some tasks were given up: " + "; ".join(built.summaries), 1)
-    unrun = f"; not run: {', '.join(repaired.round.not_run)}" if repaired.round.not_run else ""
-    return RunFinished(RunStatus.READY, f"{proposal.hunks} hunks in {proposal.files} files{unrun}", 0)
+        return RunFinished(RunStatus.NEEDS_ATTENTION, f"{size}; tasks were given up: {'; '.join(built.summaries)}", 1)
+    if not spec.sandbox:
+        what = f"{size}; nothing was checked: no sandbox works here. `studio doctor` says what would help."
+        return RunFinished(RunStatus.NEEDS_ATTENTION, what, SandboxUnavailable.exit_code)
+    unrun = f"; not run: {', '.join(checked.not_run)}" if checked.not_run else ""
+    return RunFinished(RunStatus.READY, f"{size}{unrun}", 0)
 
 
 def _ending(problem: Problem) -> RunFinished:
     what = f"{problem.what} {problem.do}".strip()
     if problem.code == Cancelled.__name__:
         return RunFinished(RunStatus.CANCELLED, what, problem.exit_code)
-    attention = {GateWaiting.__name__, "BudgetSpent"}
-    status = RunStatus.NEEDS_ATTENTION if problem.code in attention else RunStatus.FAILED
+    attention = problem.code in SPENT or problem.code == GateWaiting.__name__
+    status = RunStatus.NEEDS_ATTENTION if attention else RunStatus.FAILED
     return RunFinished(status, what, problem.exit_code)
 
 
 async def _begin(run_id: RunId, incarnation: int) -> RunSpec:
-    records = await asyncio.to_thread(current().journal.read, 0, 100, run_id)
+    records = await asyncio.to_thread(current().journal.read, 0, 1, run_id, ("run.requested",))
     requested = next((record.event for record in records if isinstance(record.event, RunRequested)), None)
     if requested is None:
         raise UsageError(f"There is no run {run_id} in the log.", "`studio runs` lists them.")
     return RunSpec(
-        run_id, incarnation, requested.brief, requested.text, requested.options, requested.base, requested.base_tree
+        run_id,
+        incarnation,
+        requested.brief,
+        requested.text,
+        requested.options,
+        requested.base,
+        requested.base_tree,
+        started=time.time(),
     )
 
 

@@ -33,6 +33,8 @@ class CheckJob(Value, frozen=True):
     """Run these checks only, by name."""
     test_command: str = ""
     """The environment's shell command for tests; empty for the default runners."""
+    services: tuple[str, ...] = ()
+    """The environment's shell commands that run beside tests and `accept` commands."""
 
 
 OnCheck = Callable[[str, CheckResult | None, bytes], Awaitable[None]]

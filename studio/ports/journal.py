@@ -42,8 +42,10 @@ class Journal(Protocol):
         """
         ...
 
-    def read(self, after: int = 0, limit: int = 1000, run: RunId | None = None) -> list[Record]:
-        """Return records after `after`, oldest first."""
+    def read(
+        self, after: int = 0, limit: int = 1000, run: RunId | None = None, kinds: Sequence[str] = ()
+    ) -> list[Record]:
+        """Return records after `after`, oldest first; of these kinds only, if any are named."""
         ...
 
     def head(self) -> int:

@@ -147,7 +147,7 @@ async def _resolve(
     if done.ok:
         return done
     gate = Gate(
-        GateId(f"{spec.incarnation}-M{attempt}"),
+        GateId(f"M{attempt}"),
         "conflict",
         f"Tasks conflict in {', '.join(merged.conflicts)} and the agent gave up: {done.summary}",
         ("keep ours", "take theirs"),

@@ -76,12 +76,12 @@ def _patterns(brief: Brief) -> tuple[str, ...]:
 
 
 async def _settle(spec: RunSpec, questions: tuple[Question, ...]) -> tuple[Question, ...]:
-    """Ask people what has no default; what has one is assumed and shown."""
+    """Ask people what has no default; what has one is assumed and shown, and so is nothing where defaults must do."""
     settled: list[Question] = []
     for question in questions:
         answer = question.default
-        if not answer and spec.options.on_gate is OnGate.WAIT:
-            gate = Gate(GateId(f"{spec.incarnation}-{question.id}"), "question", question.text, question.options)
+        if not answer and spec.options.on_gate is not OnGate.DEFAULT:
+            gate = Gate(GateId(question.id), "question", question.text, question.options)
             answer = await ask_person(spec, gate, f"requirements/{question.id}")
         settled.append(Question(question.id, question.text, answer, question.options))
     return tuple(settled)
@@ -129,7 +129,7 @@ async def _planned(spec: RunSpec, planned: Plan) -> None:
 
 async def _approve(spec: RunSpec, planned: Plan) -> None:
     titles = "; ".join(f"{task.id} {task.title}" for task in planned.tasks)
-    gate = Gate(GateId(f"{spec.incarnation}-plan"), "plan", f"Build this plan? {titles}", ("yes", "no"), "yes")
+    gate = Gate(GateId("plan"), "plan", f"Build this plan? {titles}", ("yes", "no"), "yes")
     if (await ask_person(spec, gate, "plan/approve")).casefold() != "yes":
         raise Stopped(Cancelled("The plan was not approved.", "Change the brief and run it again.").problem)
 

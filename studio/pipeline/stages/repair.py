@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from studio.domain.errors import BudgetSpent
 from studio.domain.events import RepairStopped
 from studio.domain.ids import TaskId
 from studio.domain.plan import Task
@@ -13,7 +12,7 @@ from studio.pipeline.results import CheckRound, Recall, Repaired, Understanding
 from studio.pipeline.services import current
 from studio.pipeline.stage import staged
 from studio.pipeline.stages.check import check_tree, summary
-from studio.pipeline.steps import RunSpec, Stopped, step
+from studio.pipeline.steps import SPENT, RunSpec, Stopped, step, timed_step
 from studio.pipeline.task import order_of, work_on
 
 __all__ = ["repair"]
@@ -46,7 +45,7 @@ async def _loop(spec: RunSpec, recalled: Recall, understood: Understanding, firs
         try:
             work = await work_on(spec, order)
         except Stopped as stopped:
-            if stopped.problem.code != BudgetSpent.__name__:
+            if stopped.problem.code not in SPENT:
                 raise
             why = "budget"
             break
@@ -54,7 +53,14 @@ async def _loop(spec: RunSpec, recalled: Recall, understood: Understanding, firs
             why = "no edits"
             break
         transitions += work.transitions
-        rounds.append(await step(spec, f"repair/check/{number}", check_tree, spec, work.after, number))
+        try:
+            checked = await timed_step(spec, f"repair/check/{number}", check_tree, spec, work.after, number)
+        except Stopped as stopped:
+            if stopped.problem.code not in SPENT:
+                raise
+            why = "budget"
+            break
+        rounds.append(checked)
         kept.append(len(transitions))
     at = best(rounds)
     done = Repaired(rounds[at].tree, rounds[at], len(rounds) - 1, why, tuple(transitions[: kept[at]]))

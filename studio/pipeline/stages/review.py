@@ -9,7 +9,7 @@ import msgspec
 
 from studio.agents.actions import GiveUp
 from studio.agents.answers import RemarksAnswer
-from studio.agents.structured import ask_remarks
+from studio.agents.structured import Answered, StructuredTask, ask_remarks
 from studio.checks.confidence import Decided, confidence, evidence_of
 from studio.domain.changes import ChangeSet, FileChange, Hunk, Remark, Verdict
 from studio.domain.checks import CheckResult
@@ -30,7 +30,7 @@ from studio.pipeline.provenance import Transition, touched_ranges
 from studio.pipeline.results import Integrated, Proposal, Ran, Repaired, Tested, Understanding
 from studio.pipeline.services import current
 from studio.pipeline.stages.check import load_results, summary
-from studio.pipeline.steps import RunSpec, step
+from studio.pipeline.steps import SPENT, RunSpec, Stopped, step
 
 __all__ = ["review"]
 
@@ -45,7 +45,7 @@ async def review(
     if drawn.hunks and spec.depth is not Depth.QUICK:
         changes = decode(await current().load(drawn.changeset), ChangeSet)
         said = f"{summary(repaired.round)}\nprogram: {ran.outcome}: {ran.detail}\n{repaired.round.text}"
-        answer = await optional_answer_to(spec, ask_remarks(changes, understood.requirements, said))
+        answer = await _remarks(spec, ask_remarks(changes, understood.requirements, said))
         if isinstance(answer, GiveUp):
             remarks = (Remark("critic", f"No remarks: {answer.reason}", severity="note"),)
         else:
@@ -53,6 +53,16 @@ async def review(
             remarks = answer.value.remarks
     proposal = msgspec.structs.replace(drawn, remarks=remarks)
     return await step(spec, "review/propose", _propose, spec, understood, repaired, proposal)
+
+
+async def _remarks(spec: RunSpec, question: StructuredTask) -> Answered | GiveUp:
+    """Ask the critic. What was built is worth showing without remarks, so a spent budget ends the asking only."""
+    try:
+        return await optional_answer_to(spec, question)
+    except Stopped as stopped:
+        if stopped.problem.code not in SPENT:
+            raise
+        return GiveUp(stopped.problem.what)
 
 
 async def _draw(spec: RunSpec, repaired: Repaired, transitions: tuple[Transition, ...]) -> Proposal:
@@ -131,7 +141,7 @@ def _history() -> list[Decided]:
     proposed: dict[RunId, ChangeSetProposed] = {}
     accepted: dict[RunId, dict[HunkId, bool]] = {}
     after = 0
-    while records := current().journal.read(after, 5000):
+    while records := current().journal.read(after, 5000, None, ("changeset.proposed", "hunk.decided")):
         for record in records:
             _note(record, proposed, accepted)
         after = records[-1].seq

@@ -7,6 +7,7 @@ import asyncio
 from studio.domain.events import CommandFinished, CommandStarted, ProgramRan
 from studio.domain.ids import short_digest
 from studio.domain.sandbox import Command, Ending, Limits
+from studio.pipeline.environment import prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import Ran
 from studio.pipeline.services import Services, current
@@ -25,9 +26,10 @@ async def start_program(spec: RunSpec, tree: str) -> Ran:
     argv, how = await asyncio.to_thread(_program, services, spec, tree)
     if not argv:
         return await _ran(services, spec, Ran("not-run", how))
-    sandbox, detail = await services.sandbox(spec.options.sandbox)
+    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
+    sandbox = ready.sandbox
     if sandbox is None:
-        return await _ran(services, spec, Ran("not-run", f"no sandbox: {detail}", argv))
+        return await _ran(services, spec, Ran("not-run", f"no sandbox: {ready.detail}", argv))
     path = await asyncio.to_thread(services.workspace.checkout, spec.run, "program", tree)
     command = short_digest("x", spec.run, spec.at("run"), tree, length=6)
     at = spec.at("run/program")
@@ -48,6 +50,7 @@ async def start_program(spec: RunSpec, tree: str) -> Ran:
             services, spec, Ran("passed", f"{how}: still running after {_SECONDS:.0f} s, then stopped", argv)
         )
     passed = result.ending is Ending.EXITED and result.exit_code == 0
+    how = "; ".join((how, *ready.notes)) if not passed else how
     ending = f"exit {result.exit_code}" if result.ending is Ending.EXITED else result.ending
     return await _ran(services, spec, Ran("passed" if passed else "failed", f"{how}: {ending}", argv))
 
@@ -59,8 +62,8 @@ async def _ran(services: Services, spec: RunSpec, ran: Ran) -> Ran:
 
 def _program(services: Services, spec: RunSpec, tree: str) -> tuple[tuple[str, ...], str]:
     """Return how the program is started, and in words; no argv and why not where nothing says how."""
-    if services.environment.run:
-        return ("sh", "-c", services.environment.run), services.environment.run
+    if spec.environment.run:
+        return ("sh", "-c", spec.environment.run), spec.environment.run
     paths = {path for path, _, _ in services.workspace.list_tree(tree)}
     changed = changed_paths(services.workspace, spec.base_tree, tree)
     packages = sorted({path.split("/")[0] for path in changed if "/" in path})

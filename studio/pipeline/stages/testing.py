@@ -8,6 +8,7 @@ from studio.domain.checks import Outcome
 from studio.domain.ids import TaskId
 from studio.domain.plan import Task
 from studio.domain.stages import Stage
+from studio.pipeline.environment import prepare
 from studio.pipeline.results import Integrated, Recall, Tested, Understanding
 from studio.pipeline.services import current
 from studio.pipeline.stage import runs_at, staged
@@ -48,15 +49,18 @@ async def _fail_without(spec: RunSpec, before: str, after: str) -> tuple[tuple[s
     """Run the new tests on the base without the change: a test that passes there proves nothing about it."""
     services = current()
     paths = await asyncio.to_thread(changed_paths, services.workspace, before, after)
-    sandbox, detail = await services.sandbox(spec.options.sandbox)
-    if sandbox is None:
-        return paths, -1, f"{len(paths)} test files; not shown to fail without the change: {detail}"
+    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
+    if ready.sandbox is None:
+        return paths, -1, f"{len(paths)} test files; not shown to fail without the change: {ready.detail}"
     # The base with the test files: what the change adds is left out.
     merged = await asyncio.to_thread(services.workspace.merge_trees, before, after, spec.base_tree)
     if not merged.tree:
         return paths, -1, f"{len(paths)} test files; the base cannot be joined with them"
     root = await asyncio.to_thread(services.workspace.checkout, spec.run, "without", merged.tree)
-    results = await services.checks.run(CheckJob(root, merged.tree, paths, (), (), "all", ("tests",)), sandbox)
+    job = CheckJob(
+        root, merged.tree, paths, (), (), "all", ("tests",), spec.environment.test, spec.environment.services
+    )
+    results = await services.checks.run(job, ready.sandbox)
     tests = [test for result in results for test in result.tests]
     failing = sum(test.outcome is Outcome.FAILED for test in tests)
     if not tests and any(result.outcome is Outcome.FAILED for result in results):
