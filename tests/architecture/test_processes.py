@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ def test_a_host_that_served_loaded_what_the_table_allows(tmp_path: Path, root: P
     (repository / ".studio").mkdir(parents=True)
     (repository / ".studio" / "config.toml").write_text("workers = 0\nidle_seconds = 0.05\n")
     subprocess.run(["git", "init", "-q", repository], check=True)
-    places = {"XDG_RUNTIME_DIR": str(tmp_path / "r"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    seen = run_python(SERVE, str(repository), root=root, environ=places)
+    with tempfile.TemporaryDirectory(prefix="studio-") as runtime:  # short: a socket's path is bounded
+        places = {"XDG_RUNTIME_DIR": runtime, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        seen = run_python(SERVE, str(repository), root=root, environ=places)
 
     assert loaded(seen["modules"], table) <= set(table["processes"]["host"]["may_load"])
     assert "sqlalchemy" in seen["modules"]
