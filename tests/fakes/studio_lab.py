@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.fakes.openai_server import FakeOpenAI, Rules
+from tests.fakes.openai_server import Body, FakeOpenAI, Received, Rules, Scripted, Tool, prompt_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,12 +43,36 @@ def edit_reply(path: str, content: str, *, say: str = "Done.") -> dict[str, Any]
     return {"reply": say, "tool_calls": [call]}
 
 
+def json_reply(value: Any) -> Scripted:
+    """Return a structured answer."""
+    return Scripted(f"```json\n{json.dumps(value)}\n```")
+
+
+def tools_reply(*calls: tuple[str, dict[str, Any]], say: str = "", **fields: Any) -> Scripted:
+    """Return a reply that calls tools."""
+    return Scripted(say, tuple(Tool(name, json.dumps(arguments)) for name, arguments in calls), **fields)
+
+
+def write_reply(path: str, content: str, **fields: Any) -> Scripted:
+    """Return a reply that writes one file and says that it is done."""
+    return tools_reply(("edit", {"path": path, "content": content, "done": True}), say="Done.", **fields)
+
+
+def sentences_of(prompt: str) -> dict[str, str]:
+    """Return the brief's sentences as a prompt shows them: text to id."""
+    return {text.strip(): identity for identity, text in re.findall(r"^\[(s-[^\]]+)\] (.*)$", prompt, re.MULTILINE)}
+
+
+Route = Callable[[str, Body], Scripted | None]
+"""(prompt, request) to a reply, None for requests that are not its own. It runs in the server's thread: it may block."""
+
+
 @dataclass
 class Lab:
     """A scratch repository with a studio of its own. A context manager: what it started is gone afterwards."""
 
     home: Path
-    script: dict[str, Any]
+    script: dict[str, Any] = field(default_factory=dict[str, Any])
     files: dict[str, str] = field(default_factory=lambda: {"calc.py": "def add(a, b):\n    return a + b\n"})
     config: str = ""
     environ: dict[str, str] = field(default_factory=dict[str, str])
@@ -68,7 +94,18 @@ class Lab:
         runtime.mkdir(mode=0o700)
         script = self.home / "script.json"
         script.write_text(json.dumps(self.script))
-        self.server = FakeOpenAI(Rules.load(script)).__enter__()
+        self.routes: list[Route] = []
+        rules = Rules.load(script)
+
+        def reply(body: Body, number: int) -> Scripted:
+            prompt = prompt_of(body)
+            for route in list(self.routes):
+                scripted = route(prompt, body)
+                if scripted is not None:
+                    return scripted
+            return rules(body, number)
+
+        self.server = FakeOpenAI(reply).__enter__()
         self.env = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "XDG_", "STUDIO_"))},
             "HOME": str(self.home),
@@ -99,12 +136,16 @@ class Lab:
         """Return a command line of the studio."""
         return [sys.executable, "-m", "studio", *arguments]
 
-    def studio(self, *arguments: str, code: int | None = 0, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; with `code`, its exit code is checked."""
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    def run(self, command: Sequence[str], timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """Run any program as this lab's person, in the repository."""
+        return subprocess.run(
+            command, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
+
+    def studio(self, *arguments: str, code: int | None = 0, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; with `code`, its exit code is checked."""
+        done = self.run(self.command(*arguments), timeout)
         if code is not None:
             assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
         return done
@@ -123,6 +164,61 @@ class Lab:
         path = self.home / f"{name}.md"
         path.write_text(text)
         return str(path)
+
+    def on(self, *texts: str, reply: Scripted | Callable[[str, Body], Scripted]) -> None:
+        """Answer requests whose prompt holds all the texts; what was said last goes first."""
+
+        def route(prompt: str, body: Body) -> Scripted | None:
+            if not all(text in prompt for text in texts):
+                return None
+            return reply if isinstance(reply, Scripted) else reply(prompt, body)
+
+        self.routes.insert(0, route)
+
+    def asked(self, *texts: str) -> list[Received]:
+        """Return the requests whose prompt holds all the texts, in order."""
+        return [request for request in list(self.server.requests) if all(text in request.prompt for text in texts)]
+
+    def start(self, text: str, *options: str, name: str = "brief") -> str:
+        """Start a run and return its id at once."""
+        return str(self.json("run", self.brief(text, name), *self.model(), *options, "--detach")["run"])
+
+    def log(self, run: str) -> list[dict[str, Any]]:
+        """Return a run's records as they are in the database, without any studio process."""
+        path = self.state / "journal.sqlite"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        try:
+            query = "SELECT seq, at, step, n, kind, payload FROM events WHERE run = ? ORDER BY seq"
+            rows = connection.execute(query, (run,)).fetchall()
+        except sqlite3.OperationalError:
+            return []  # not made yet
+        finally:
+            connection.close()
+        names = ("seq", "at", "step", "n", "kind")
+        return [{**dict(zip(names, row[:5], strict=True)), "payload": json.loads(row[5])} for row in rows]
+
+    def kinds(self, run: str, kind: str, step: str = "") -> list[dict[str, Any]]:
+        """Return the payloads of a run's events of a kind, at a step whose address begins so."""
+        return [e["payload"] for e in self.log(run) if e["kind"] == kind and e["step"].startswith(step)]
+
+    def until(self, run: str, kind: str, *, count: int = 1, step: str = "", seconds: float = 60) -> dict[str, Any]:
+        """Wait until the log holds `count` events of a kind and return the last one's payload."""
+        there = wait_for(lambda: len(self.kinds(run, kind, step)) >= count, seconds)
+        assert there, f"{kind} never came: {[e['kind'] for e in self.log(run)]}\n{self.logs()}"
+        return self.kinds(run, kind, step)[count - 1]
+
+    def ended(self, run: str, *, count: int = 1) -> dict[str, Any]:
+        """Wait until a run has ended (for the `count`th time) and return how."""
+        return self.until(run, "run.finished", count=count)
+
+    def tree(self, run: str) -> dict[str, str]:
+        """Return the proposed tree's text files."""
+        proposed = self.kinds(run, "changeset.proposed")[-1]["tree"]
+        store = self.state / "store.git"
+        names = git(store, "ls-tree", "-r", "--name-only", proposed).split()
+        return {name: git(store, "show", f"{proposed}:{name}") for name in names}
 
     def events(self, run: str) -> list[dict[str, Any]]:
         """Return a run's records."""
@@ -163,10 +259,8 @@ class Lab:
 
     def logs(self) -> str:
         """Return the ends of all logs."""
-        parts: list[str] = []
-        for path in sorted((self.state / "logs").glob("*")):
-            parts.append(f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}")
-        return "\n".join(parts)
+        paths = sorted((self.state / "logs").glob("*"))
+        return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in paths)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> bool:
