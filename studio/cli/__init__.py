@@ -8,8 +8,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -112,6 +110,9 @@ def _complain(what: str, do: str = "") -> None:
 
 
 def _crash_log(error: Exception) -> Path:
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="studio-crash-", suffix=".log", delete=False) as file:
         file.write("".join(traceback.format_exception(error)))
     return Path(file.name)
