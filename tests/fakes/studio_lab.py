@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -90,8 +91,8 @@ class Lab:
             path.write_text(text)
         git(self.repo, "add", "-A")
         git(self.repo, "commit", "-q", "-m", "Begin")
-        runtime = self.home / "run"
-        runtime.mkdir(mode=0o700)
+        # Not in `home`: a socket's address has at most 107 bytes.
+        self.runtime = Path(tempfile.mkdtemp(prefix="lab-"))
         script = self.home / "script.json"
         script.write_text(json.dumps(self.script))
         self.routes: list[Route] = []
@@ -109,7 +110,7 @@ class Lab:
         self.env = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "XDG_", "STUDIO_"))},
             "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "OPENAI_API_KEY": "test-key",
             "TERM": "xterm-256color",
@@ -126,6 +127,7 @@ class Lab:
         """End host, workers and server."""
         self.end_host()
         self.server.__exit__(None, None, None)
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     @property
     def state(self) -> Path:
