@@ -32,6 +32,8 @@ __all__ = ["configure", "note_verdict", "run"]
 _LINES = re.compile(r"^(?P<hunk>[^:]+):(?P<ranges>\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)$")
 _MOST_LINES = 1_000_000
 """More than any hunk has; bounds what a mistyped range costs."""
+_MOST_TESTS = 5
+"""Of those that run a line, as many are named to people; `--json` names all."""
 _WHERE = re.compile(r"^(?P<path>.+):(?P<line>\d+)$")
 
 
@@ -253,5 +255,6 @@ def _print_origin(origin: Origin) -> None:
         )
     )
     print(plain(f"  matched  {origin.match}"))
-    print(plain(f"  tests    {', '.join(origin.tests) or 'none runs it'}"))
+    more = f", and {len(origin.tests) - _MOST_TESTS} more" if len(origin.tests) > _MOST_TESTS else ""
+    print(plain(f"  tests    {', '.join(origin.tests[:_MOST_TESTS]) or 'none runs it'}{more}"))
     print(plain(f"  accepted by {origin.accepted_by}"))
