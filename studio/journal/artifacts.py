@@ -195,7 +195,7 @@ def _write_object(path: Path, packed: bytes) -> None:
 
 
 def _absent(artifact: ArtifactId) -> UsageError:
-    return UsageError(f"There is no artifact {artifact}.", "`studio log` shows the artifacts of a run.")
+    return UsageError(f"There is no artifact {artifact}.", "`studio events RUN` shows the artifacts of a run.")
 
 
 def _git(*arguments: str) -> None:

@@ -125,7 +125,7 @@ class EventLog:
                         f"Record {seq} is not one that can be erased."
                         if seq in kinds
                         else f"There is no record {seq}.",
-                        "`studio log` lists the records.",
+                        "`studio events RUN` lists the records.",
                     )
             connection.execute(sa.update(events).where(events.c.seq.in_(wanted)).values(payload=None))
             connection.execute(sa.delete(snapshots))

@@ -49,11 +49,11 @@ def check_place(store: Store, person: Person, parts: Parts, changes: ChangeSet) 
     if not base:
         return
     if base["worktree"] != str(person.worktree):
-        raise UsageError(f"the run started in {base['worktree']}, not here", "land there, or say that here is meant")
+        raise UsageError(f"the run started in {base['worktree']}, not here", "land there with `--repo`, or here with `--elsewhere`")
     if base["branch"] != parts.head.branch:
         was, now = base["branch"] or "a detached HEAD", parts.head.branch or "a detached HEAD"
         raise UsageError(
-            f"the run started on {was}, and {now} is checked out", "check it out, or say that here is meant"
+            f"the run started on {was}, and {now} is checked out", "check it out, or land here with `--elsewhere`"
         )
 
 
