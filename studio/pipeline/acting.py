@@ -47,7 +47,7 @@ from studio.pipeline.trees import changed_paths
 from studio.ports.engine import CheckJob
 from studio.ports.sandbox import Sandbox
 
-__all__ = ["Acted", "Worksite", "act"]
+__all__ = ["Acted", "Worksite", "act", "forget_worktrees"]
 
 _READ_LINES = 600
 _SEARCH_SECONDS = 10.0
@@ -105,12 +105,18 @@ class _Turn:
         self.events += len(events)
 
 
+def forget_worktrees(run: RunId) -> None:
+    """Know nothing of a run's worktrees any more: they are gone."""
+    for known in [each for each in _clean if each[0] == run]:
+        del _clean[known]
+
+
 async def act(spec: RunSpec, site: Worksite, tree: str, actions: tuple[Action, ...]) -> Acted:
     """Do a turn's actions in order: a step's work."""
     services = current()
     brief = (await scope_of(spec)).brief
     root = services.worktree(spec.run, site.name)
-    if _clean.pop((spec.run, site.name), "") != tree:
+    if _clean.pop((spec.run, site.name), "") != tree or not root.is_dir():
         root = await asyncio.to_thread(services.workspace.checkout, spec.run, site.name, tree)
     turn = _Turn(services, spec, site, brief, root, tree)
     results: list[Result] = [

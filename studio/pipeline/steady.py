@@ -9,7 +9,7 @@ __all__ = ["steady"]
 _UNSTEADY = re.compile(
     r"(?<=in )\d+\.\d+ ?s(?:econds)?\b"  # pytest's duration
     r"|\b0x[0-9a-f]{6,}\b"  # an object's address
-    r"|/tmp/pytest-of-\w+/pytest-\d+"  # noqa: S108 -- pytest's temporary directories
+    r"|/tmp/pytest-of-\w+/pytest-\d+"
 )
 
 

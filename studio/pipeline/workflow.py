@@ -26,6 +26,7 @@ from studio.domain.fold import fold
 from studio.domain.ids import RunId
 from studio.domain.runs import RunStatus
 from studio.domain.stages import Stage
+from studio.pipeline.acting import forget_worktrees
 from studio.pipeline.results import (
     CheckRound,
     Integrated,
@@ -144,6 +145,7 @@ async def _finish(spec: RunSpec, ended: RunFinished) -> str:
         ended, cost_usd=round(spend.cost_usd, 6), tokens=spend.tokens, saved_usd=round(spend.saved_usd, 6)
     )
     await services.log(spec.run, spec.at("finish/run"), finished)
+    forget_worktrees(spec.run)
     await asyncio.to_thread(services.workspace.drop_worktrees, spec.run)
     await close_scope(spec.run)
     return finished.status

@@ -144,12 +144,12 @@ async def _resolve(
         spec, Stage.INTEGRATE, task, tree, recalled, understood, role="integrator", attempt=attempt, failures=text
     )
     done = await work_on(spec, order)
-    if done.ok:
+    if done.ok and done.after != done.before:
         return done
     gate = Gate(
         GateId(f"M{attempt}"),
         "conflict",
-        f"Tasks conflict in {', '.join(merged.conflicts)} and the agent gave up: {done.summary}",
+        f"Tasks conflict in {', '.join(merged.conflicts)}, and the agent left it at that: {done.summary}",
         ("keep ours", "take theirs"),
         "keep ours",
     )

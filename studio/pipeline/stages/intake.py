@@ -7,7 +7,6 @@ import asyncio
 import msgspec
 
 from studio.agents.complexity import choose_depth
-from studio.domain.errors import SandboxUnavailable
 from studio.domain.events import RunStarted, StageFinished, StageStarted
 from studio.domain.stages import Depth, Stage
 from studio.pipeline.scope import scope_of
@@ -37,9 +36,6 @@ async def _intake(spec: RunSpec) -> RunSpec:
     depth, why = (wanted, "as asked") if wanted is not Depth.AUTO else choose_depth(scope.brief, len(files))
     environment = await asyncio.to_thread(services.read_environment)
     sandbox, detail = await services.sandbox(spec.options.sandbox)
-    if sandbox is None and spec.options.sandbox not in {"", "auto"}:
-        what = f"The sandbox {spec.options.sandbox} does not work here ({detail})."
-        raise SandboxUnavailable(what, "`studio doctor` says what would help; --sandbox auto takes what works.")
     level = sandbox.level if sandbox else ""
     summary = f"{depth}: {why}; {len(scope.brief.sentences)} sentences, {len(files)} files"
     await services.log(
