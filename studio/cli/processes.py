@@ -12,8 +12,7 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
-from studio.cli.common import note, places_of
-from studio.domain.errors import StudioError
+from studio.cli.common import places_of
 from studio.domain.places import Places
 
 __all__ = ["configure", "run"]
@@ -33,12 +32,7 @@ def run(name: str, args: argparse.Namespace) -> int:
     if name == "host":
         from studio.wiring import run_host
 
-        try:
-            return _until_told(run_host(places))
-        except StudioError as error:
-            # Who started it reads the last line of what it said.
-            note(f"{error.what} {error.do}")
-            return error.exit_code
+        return _until_told(run_host(places))
     _log_to(places, args.name)
     from studio.wiring import run_worker
 

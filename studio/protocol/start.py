@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.02
 _READ_BYTES = 1024 * 1024
 _TAIL_BYTES = 64 * 1024
 _MAX_OUTPUT_BYTES = 256 * 1024
+_WHAT = "studio: "
+"""What a command's first line of an error begins with; the second is indented."""
 _ABSENT = (FileNotFoundError, ConnectionRefusedError)
 
 _started: list[subprocess.Popen[bytes]] = []
@@ -74,7 +76,8 @@ async def connect_or_start(places: Places, command: Sequence[str] | None = None,
 
     Raises:
         InternalError: no host answered within `seconds`; the last line it wrote says why.
-        UsageError: the socket, its directory or the host is another user's.
+        UsageError: the socket, its directory or the host is another user's; or the host refused bad input, such as a broken
+            configuration.
 
     """
     deadline = asyncio.get_running_loop().time() + seconds
@@ -94,7 +97,7 @@ async def connect_or_start(places: Places, command: Sequence[str] | None = None,
                 offset, others = _prepare(places, output), False
                 process = _spawn(list(command or host_command(places)), output)
             elif process.poll() is not None:
-                raise _start_failure(f"ended with exit code {process.returncode}", output, offset) from None
+                raise _ended(process.returncode, output, offset) from None
         if asyncio.get_running_loop().time() > deadline:
             raise _start_failure(f"did not answer within {seconds:.0f} s", output, offset)
         await asyncio.sleep(_POLL_SECONDS)
@@ -154,20 +157,29 @@ def _daemon_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return cleaned
 
 
+def _ended(code: int, output: Path, offset: int) -> UsageError | InternalError:
+    """Return the error of a host that ended: its own, if it told it in two lines as commands do."""
+    told = [line.rstrip() for line in _said(output, offset).splitlines() if line.strip()][-2:]
+    if len(told) == 2 and told[0].startswith(_WHAT) and told[1].startswith(" "):  # noqa: PLR2004  # the two lines
+        kind = UsageError if code == UsageError.exit_code else InternalError
+        return kind(told[0].removeprefix(_WHAT), told[1].strip())
+    return _start_failure(f"ended with exit code {code}", output, offset)
+
+
 def _start_failure(what: str, output: Path, offset: int) -> InternalError:
-    said = _last_line(output, offset)
+    lines = [line.strip() for line in _said(output, offset).splitlines() if line.strip()]
+    said = lines[-1] if lines else ""
     return InternalError(
         f"The studio's host {what}{': ' + said if said else ''}.".replace("..", "."), f"All it said is in {output}."
     )
 
 
-def _last_line(output: Path, offset: int) -> str:
+def _said(output: Path, offset: int) -> str:
+    """Return the end of what a host wrote from `offset` on."""
     try:
         with output.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(offset, end - _TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+            return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -49,7 +49,9 @@ def check_place(store: Store, person: Person, parts: Parts, changes: ChangeSet) 
     if not base:
         return
     if base["worktree"] != str(person.worktree):
-        raise UsageError(f"the run started in {base['worktree']}, not here", "land there with `--repo`, or here with `--elsewhere`")
+        raise UsageError(
+            f"the run started in {base['worktree']}, not here", "land there with `--repo`, or here with `--elsewhere`"
+        )
     if base["branch"] != parts.head.branch:
         was, now = base["branch"] or "a detached HEAD", parts.head.branch or "a detached HEAD"
         raise UsageError(
