@@ -38,7 +38,7 @@ from studio.domain.value import Value, encode
 from studio.pipeline.environment import Prepared, prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.provenance import Transition, loosest
-from studio.pipeline.scope import scope_of
+from studio.pipeline.scope import brief_of
 from studio.pipeline.serial import register
 from studio.pipeline.services import Services, current
 from studio.pipeline.steady import steady
@@ -114,7 +114,7 @@ def forget_worktrees(run: RunId) -> None:
 async def act(spec: RunSpec, site: Worksite, tree: str, actions: tuple[Action, ...]) -> Acted:
     """Do a turn's actions in order: a step's work."""
     services = current()
-    brief = (await scope_of(spec)).brief
+    brief = await brief_of(spec)
     root = services.worktree(spec.run, site.name)
     if _clean.pop((spec.run, site.name), "") != tree or not root.is_dir():
         root = await asyncio.to_thread(services.workspace.checkout, spec.run, site.name, tree)

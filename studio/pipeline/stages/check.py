@@ -14,7 +14,7 @@ from studio.domain.value import decode, encode
 from studio.pipeline.environment import noted, prepare
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import CheckRound, Results
-from studio.pipeline.scope import scope_of
+from studio.pipeline.scope import brief_of
 from studio.pipeline.services import Services, current
 from studio.pipeline.steady import steady
 from studio.pipeline.steps import RunSpec
@@ -33,13 +33,12 @@ _MODEL_TEXT = 12_000
 async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
     """Check a tree: a step's work. Verdicts on a tree that was checked before in the same way are taken over."""
     services = current()
-    scope = await scope_of(spec)
     environment = spec.environment
     ready = await prepare(services, spec.run, spec.options.sandbox, environment, spec.base_tree)
     level = ready.sandbox.level if ready.sandbox else ""
     changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, tree)
     lines = await asyncio.to_thread(changed_lines, services.workspace, spec.base_tree, tree, changed)
-    accept = scope.brief.front.accept
+    accept = (await brief_of(spec)).front.accept
     key = content_digest("check", tree, spec.base_tree, level, *accept, encode(environment))
     # What is mounted, set or served is not in the key, so such verdicts are never taken over.
     keeps = bool(level) and not (environment.mounts or environment.services or environment.variables or ready.notes)

@@ -7,7 +7,7 @@ from studio.agents.complexity import characteristics
 from studio.agents.patterns import choose_patterns
 from studio.agents.prompts import prompt_version
 from studio.agents.structured import ask_plan, ask_requirements
-from studio.domain.brief import Brief, parse_brief
+from studio.domain.brief import Brief
 from studio.domain.errors import Cancelled
 from studio.domain.events import PlanWritten, RequirementsWritten
 from studio.domain.ids import GateId, TaskId
@@ -19,17 +19,13 @@ from studio.domain.value import decode, encode
 from studio.pipeline.asks import answer_to
 from studio.pipeline.gates import ask_person
 from studio.pipeline.results import Recall, Understanding
+from studio.pipeline.scope import brief_of
 from studio.pipeline.serial import register
 from studio.pipeline.services import current
 from studio.pipeline.stage import runs_at, staged
 from studio.pipeline.steps import RunSpec, Stopped, step
 
-__all__ = ["brief_of", "pack_of", "plan", "understand"]
-
-
-async def brief_of(spec: RunSpec) -> Brief:
-    """Return the parsed brief. Bodies may await this: its text is content-addressed."""
-    return parse_brief(spec.brief, (await current().load(spec.text)).decode())
+__all__ = ["pack_of", "plan", "understand"]
 
 
 async def pack_of(recalled: Recall) -> ContextPack:
