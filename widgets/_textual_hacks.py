@@ -68,6 +68,15 @@ class CellDiff(Base):
             _emit(out, y, x, cells, row)
         return out
 
+    def _fatal_error(self) -> None:
+        """End without printing a traceback: whoever ran the app raises what is in `fault`."""
+        self._close_messages_no_wait()
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the app, None if it was a person."""
+        return self._exception
+
     def _resume_signal(self) -> None:
         self.forget_terminal()
         super()._resume_signal()

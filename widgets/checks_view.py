@@ -65,7 +65,7 @@ class ChecksView(TreeLines[CheckRow]):
     def segments(self, index: int) -> list[Segment]:
         """Return a row's line."""
         placed = self.placed(index)
-        row, width = placed.item, self.size.width
+        row, width = placed.item, self.room
         tone = self.tone(f"checks--{row.state}")
         top = not row.parent
         right = _end(row.right, width // 3)

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from widgets.ansi import visible
 from widgets.log_view import LogView
 
-__all__ = ["AskLine", "AskText", "Choice", "Choose", "ShowText", "Tick"]
+__all__ = ["MOVES", "AskLine", "AskText", "Choice", "Choose", "ConfirmPatch", "ShowText", "Tick"]
 
 _FRAME = """
     align: center middle; background: $ground 60%;
@@ -34,6 +34,13 @@ _FRAME = """
     & OptionList { background: $raised; border: none; height: auto; max-height: 20; padding: 0; }
     & OptionList:focus { border: none; }
 """
+
+
+MOVES = (
+    Binding("j", "app.simulate_key('down')", show=False),
+    Binding("k", "app.simulate_key('up')", show=False),
+)
+"""Let `j` and `k` move in what can be chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,7 @@ class Choose(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel"),
-        Binding("j", "app.simulate_key('down')", show=False),
-        Binding("k", "app.simulate_key('up')", show=False),
+        *MOVES,
     ]
     DEFAULT_CSS = f"Choose {{ {_FRAME} }}"
 
@@ -175,6 +181,36 @@ class ShowText(ModalScreen[None]):
         """Fill in the text."""
         view = self.query_one(LogView)
         view.show(self._text)
+        view.focus()
+
+
+class ConfirmPatch(ModalScreen[bool | None]):
+    """Show a patch and ask whether it may be written. Only `y` says yes: enter alone never writes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "dismiss(True)", "Yes", id="dialog.yes"),
+        Binding("escape,n,q", "dismiss(None)", "No", id="dialog.no"),
+    ]
+    DEFAULT_CSS = f"""ConfirmPatch {{ {_FRAME}
+        & > Vertical {{ width: 94%; max-width: 140; height: 80%; padding: 0 1; }} & LogView {{ background: $raised; }}
+    }}"""
+
+    def __init__(self, title: str, about: str, patch: str) -> None:
+        super().__init__()
+        self._title, self._about, self._patch = title, about, patch
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        with Vertical() as frame:
+            frame.border_title = Content(self._title)
+            frame.border_subtitle = "y yes · n no"
+            yield Static(Content(self._about), classes="about")
+            yield LogView(empty="It changes nothing.")
+
+    def on_mount(self) -> None:
+        """Fill in the patch."""
+        view = self.query_one(LogView)
+        view.show_patch(self._patch)
         view.focus()
 
 

@@ -226,7 +226,7 @@ class DiffView(LineView):
         one = states[0] if len(set(states)) == 1 else "partial" if decided else "undecided"
         name = clean(file.path) if not file.old_path else f"{clean(file.old_path)} → {clean(file.path)}"
         right = f"{decided}/{len(states)} decided "
-        left = fit(name, max(10, self.size.width - len(right) - 26))
+        left = fit(name, max(10, self.room - len(right) - 26))
         counts = [(f"+{file.added}", "diff--sign-added"), (f" -{file.removed}", "diff--sign-removed")]
         used = 3 + cell_len(left) + 2 + len(file.kind) + 2 + sum(len(text) for text, _ in counts)
         return [
@@ -234,7 +234,7 @@ class DiffView(LineView):
             Segment(f"{left}  ", ground),
             Segment(f"{file.kind}  ", ground + self.tone("line--soft") + Style(bold=False)),
             *(Segment(text, ground + self.tone(name)) for text, name in counts),
-            Segment(" " * max(2, self.size.width - used - len(right)), ground),
+            Segment(" " * max(2, self.room - used - len(right)), ground),
             Segment(right, ground + self.tone("line--soft") + Style(bold=False)),
         ]
 
@@ -361,9 +361,19 @@ class DiffView(LineView):
         place = self.place
         if self._anchor >= 0:
             self.clear_selection()
-        elif place is not None and place.kind is RowKind.LINE:
-            self._anchor = self.cursor
-            self.refresh()
+        elif place is not None and place.hunk >= 0:
+            at = self.cursor
+            while self._index.rows[at].kind in {RowKind.HUNK, RowKind.REMARK} and at + 1 < self.count:
+                at += 1
+            if self._index.rows[at].kind is RowKind.LINE:
+                self.go(at)
+                self._anchor = at
+                self.refresh()
+
+    @property
+    def selecting(self) -> bool:
+        """Whether lines are being selected."""
+        return self._anchor >= 0
 
     def _step(self, rows: list[int], step: int) -> None:
         self._anchor = -1

@@ -51,7 +51,7 @@ class FileTreeView(TreeLines[FileRow]):
     def segments(self, index: int) -> list[Segment]:
         """Return a row's line."""
         placed = self.placed(index)
-        row, width = placed.item, self.size.width
+        row, width = placed.item, self.room
         tone = self.tone(self._TONES[row.mark]) if row.mark in self._TONES else None
         added = f"+{row.added}" if row.added else ""
         removed = f"-{row.removed}" if row.removed else ""

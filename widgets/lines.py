@@ -119,6 +119,11 @@ class LineView(ScrollView, can_focus=True):
 
     # What a subclass uses.
 
+    @property
+    def room(self) -> int:
+        """Cells a line has: the scrollbar's are taken off."""
+        return self.scrollable_content_region.width
+
     def tone(self, name: str) -> Style:
         """Return the style of a component class, background only where it sets one."""
         return self.get_component_rich_style(name, partial=True)
@@ -175,7 +180,7 @@ class LineView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Render the line at `y` of the view."""
         scroll_x, scroll_y = self.scroll_offset
-        width = self.size.width
+        width = self.room
         base = self.rich_style
         index = scroll_y + y
         if not self.count:
@@ -183,7 +188,11 @@ class LineView(ScrollView, can_focus=True):
         if index >= self.count:
             return Strip.blank(width, base)
         line = base + self.fill(index)
-        strip = Strip(Segment.apply_style(self.segments(index), base)).crop(scroll_x, scroll_x + width)
+        strip = Strip(Segment.apply_style(self.segments(index), base))
+        more = strip.cell_length > scroll_x + width
+        strip = strip.crop(scroll_x, scroll_x + width - more)
+        if more:
+            strip = Strip([*strip, Segment("…", line + self.tone("line--soft"))])
         strip = strip.extend_cell_length(width, line)
         if index == self.cursor:
             style = self.tone("line--cursor" if self.has_focus else "line--cursor-idle")
@@ -249,7 +258,7 @@ class LineView(ScrollView, can_focus=True):
 
     def action_sideways(self, cells: int) -> None:
         """Scroll sideways."""
-        limit = max(0, self._width - self.size.width)
+        limit = max(0, self._width - self.room)
         self.scroll_to(x=max(0, min(limit, self.scroll_offset.x + cells)), animate=False, force=True)
 
     def action_choose(self) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
+from collections.abc import Iterable
+from itertools import islice, pairwise
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from widgets.ansi import AnsiLines, clean
+from widgets.ansi import AnsiLines, clean, visible
 from widgets.lines import LineView
 
 __all__ = ["LogView"]
@@ -23,13 +25,17 @@ _BLOCK = 512
 class LogView(LineView):
     """Lines of output, following the end while the cursor is there; see `LineView` for its keys."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--command", "log--result", "log--error"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"log--{kind}" for kind in ("command", "result", "error", "added", "removed", "plain")
+    }
     DEFAULT_CSS = """
     LogView {
-        overflow-x: hidden;
+        overflow-x: hidden; scrollbar-gutter: stable;
         & .log--command { color: $accent; text-style: bold; }
         & .log--result { color: $ink-soft; }
         & .log--error { color: $failed; }
+        & .log--added { color: $added; background: $added-ground; }
+        & .log--removed { color: $removed; background: $removed-ground; }
     }
     """
 
@@ -42,15 +48,18 @@ class LogView(LineView):
         scrollback: int = SCROLLBACK,
     ) -> None:
         super().__init__(id=id, classes=classes, empty=empty)
+        self._lines: deque[tuple[str, Text | str]] = deque(maxlen=scrollback)
         self._blocks: deque[list[tuple[str, Text | str]]] = deque()
+        """The lines as rows of the width there is, in blocks."""
         self._size_lines = 0
+        self._wrapped_at = 0
         self._scrollback = scrollback
         self._decoders: dict[str, AnsiLines] = {}
         self._follow = True
 
     @property
     def count(self) -> int:
-        """Number of lines."""
+        """Number of rows."""
         return self._size_lines
 
     def write(self, stream: str, data: bytes) -> None:
@@ -78,35 +87,63 @@ class LogView(LineView):
         self.place_cursor(0)
         self.paint()
 
-    def clear(self) -> None:
-        """Forget all lines."""
-        self._blocks.clear()
-        self._decoders.clear()
-        self._size_lines = 0
-        self.cursor = 0
+    def show_patch(self, patch: str) -> None:
+        """Show a patch from its beginning, its lines coloured by what they do."""
+        self.clear()
+        self._append([(_patch_kind(line), visible(line)) for line in patch.splitlines()])
+        self.place_cursor(0)
         self.paint()
 
+    def clear(self) -> None:
+        """Forget all lines."""
+        self._lines.clear()
+        self._decoders.clear()
+        self._rewrap()
+
     def text(self, first: int = 0, last: int | None = None) -> str:
-        """Return lines `first` to `last` as plain text."""
-        lines = islice((line for block in self._blocks for _, line in block), first, last)
+        """Return lines `first` to `last` as plain text, as they came."""
+        lines = islice((line for _, line in self._lines), first, last)
         return "\n".join(line.plain if isinstance(line, Text) else line for line in lines)
 
     def _append(self, lines: list[tuple[str, Text | str]]) -> None:
         if not lines:
             return
         self._follow = self.cursor >= self._size_lines - 1
-        for line in lines:
+        self._lines.extend(lines)
+        self._place(lines)
+        if self._follow:
+            self.place_cursor(max(0, self._size_lines - 1))
+        self.changed()
+
+    def _place(self, lines: Iterable[tuple[str, Text | str]]) -> None:
+        """Add the rows of `lines`; the oldest block goes when there are too many."""
+        rows = [(kind, row) for kind, line in lines for row in _wrap(line, self._wrapped_at)]
+        for row in rows:
             if not self._blocks or len(self._blocks[-1]) >= _BLOCK:
                 self._blocks.append([])
-            self._blocks[-1].append(line)
-        self._size_lines += len(lines)
+            self._blocks[-1].append(row)
+        self._size_lines += len(rows)
         while self._size_lines > self._scrollback and len(self._blocks) > 1:
             gone = len(self._blocks.popleft())
             self._size_lines -= gone
             self.place_cursor(max(0, self.cursor - gone))
-        if self._follow:
-            self.place_cursor(max(0, self._size_lines - 1))
-        self.changed()
+
+    def _rewrap(self) -> None:
+        """Make the rows anew for the width there is; the cursor keeps its share of the way."""
+        at_end = self.cursor >= self._size_lines - 1
+        share = self.cursor / max(1, self._size_lines)
+        self._blocks.clear()
+        self._size_lines = 0
+        self._wrapped_at = self.room
+        self._place(self._lines)
+        last = max(0, self._size_lines - 1)
+        self.place_cursor(last if at_end and last else min(last, round(share * self._size_lines)))
+        self.paint()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        if self._wrapped_at != self.room:
+            self._rewrap()
 
     def paint(self) -> None:
         """Paint, keeping to the end if the cursor was there."""
@@ -115,7 +152,7 @@ class LogView(LineView):
             self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
 
     def segments(self, index: int) -> list[Segment]:
-        """Return a line."""
+        """Return a row."""
         block, at = divmod(index, _BLOCK)
         kind, line = self._blocks[block][at]
         if isinstance(line, str):
@@ -128,6 +165,43 @@ class LogView(LineView):
             for segment in line.render(console)
             if not segment.control
         ]
+
+
+def _patch_kind(line: str) -> str:
+    if line.startswith(("diff ", "--- ", "+++ ", "index ", "@@ ")):
+        return "result"
+    return {"+": "added", "-": "removed"}.get(line[:1], "plain")
+
+
+def _wrap(line: Text | str, width: int) -> list[Text] | list[str]:
+    """Return the rows of a line, cut between words where that wastes little; none is wider than `width` cells."""
+    plain = line if isinstance(line, str) else line.plain
+    if width <= 0 or (len(plain) <= width and plain.isascii()) or cell_len(plain) <= width:
+        return [line]  # pyright: ignore[reportReturnType] one of either kind
+    cuts: list[int] = []
+    start = 0
+    while start < len(plain):
+        end = _reach(plain, start, width)
+        space = plain.rfind(" ", start + width * 2 // 3, end)
+        if end < len(plain) and space > start:
+            end = space + 1
+        cuts.append(end)
+        start = end
+    if isinstance(line, str):
+        return [line[a:b] for a, b in pairwise([0, *cuts])]
+    return list(line.divide(cuts[:-1]))
+
+
+def _reach(text: str, start: int, width: int) -> int:
+    """Return the index after the last character from `start` on that is within `width` cells; at least one is."""
+    if text.isascii():
+        return min(len(text), start + width)
+    cells = 0
+    for at in range(start, len(text)):
+        cells += cell_len(text[at])
+        if cells > width:
+            return max(at, start + 1)
+    return len(text)
 
 
 def _without_links(style: Style | None) -> Style | None:

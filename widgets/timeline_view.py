@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +27,8 @@ STATUS_GLYPHS = {
 """One glyph a status, so that colour is never alone."""
 WIDE = 60
 """Cells from which tokens have a column."""
+MIN_DETAIL = 5
+"""Cells below which a detail says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,28 @@ class TimelineView(TreeLines[TimelineRow]):
 
     failures_only: var[bool] = var(default=False)
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None, empty: str = "") -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes, empty=empty)
+        self._columns = (0, 0, 0)
+        """Cells of the tokens, the cost and the duration: none where no row has them."""
+
+    def set_items(self, items: Sequence[TimelineRow]) -> None:
+        """Show `items`, with columns as wide as the widest of each."""
+        self._columns = (
+            max((len(row.tokens) for row in items), default=0),
+            max((len(row.cost) for row in items), default=0),
+            max((len(row.duration) for row in items), default=0),
+        )
+        super().set_items(items)
+
+    def _right(self, row: TimelineRow) -> str:
+        wide = self.room >= WIDE
+        texts = (row.tokens if wide else "", row.cost, row.duration)
+        widths = (self._columns[0] if wide else 0, *self._columns[1:])
+        if not any(texts):
+            return ""
+        return " ".join(f"{text:>{width}}" for text, width in zip(texts, widths, strict=True) if width) + " "
+
     def keeps(self, item: TimelineRow) -> bool:
         """Let failures and what waits through, if only those are wanted."""
         return not self.failures_only or item.status in {"failed", "waiting"}
@@ -81,12 +106,13 @@ class TimelineView(TreeLines[TimelineRow]):
     def segments(self, index: int) -> list[Segment]:
         """Return a row's line."""
         placed = self.placed(index)
-        row, width = placed.item, self.size.width
-        right = _right(row, width)
+        row, width = placed.item, self.room
+        right = self._right(row)
         state = self.tone(f"timeline--{row.status}")
         room = width - 2 * placed.depth - 4 - cell_len(right) - 1
         title = fit(row.title, room)
-        detail = fit(row.detail, room - cell_len(title) - 2) if row.detail else ""
+        left = room - cell_len(title) - 2
+        detail = fit(row.detail, left) if row.detail and left > MIN_DETAIL else ""
         used = 2 * placed.depth + 4 + cell_len(title) + (cell_len(detail) + 2 if detail else 0)
         soft = self.tone("line--soft")
         text = self.tone("timeline--stage") if row.kind == "stage" else soft if row.kind == "live" else None
@@ -101,13 +127,6 @@ class TimelineView(TreeLines[TimelineRow]):
             Segment(" " * max(1, width - used - cell_len(right))),
             Segment(right, soft),
         ]
-
-
-def _right(row: TimelineRow, width: int) -> str:
-    if not (row.duration or row.cost or row.tokens):
-        return ""
-    tokens = f"{row.tokens:>6} " if width >= WIDE else ""
-    return f"{tokens}{row.cost:>7} {row.duration:>6} "
 
 
 def _fold_glyph(placed: Placed[TimelineRow]) -> str:

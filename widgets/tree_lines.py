@@ -100,7 +100,11 @@ class TreeLines(LineView, Generic[T]):
         return self._placed[self.cursor].item if 0 <= self.cursor < len(self._placed) else None
 
     def go_to(self, key: str) -> bool:
-        """Move to the item of that key if it is shown."""
+        """Move to the item of that key, unfolding what is above it; False if there is none or the filter hides it."""
+        above = self._above(key)
+        if any(not self._folds.get(parent, False) for parent in above):
+            self._folds.update(dict.fromkeys(above, True))
+            self._place()
         for index, placed in enumerate(self._placed):
             if placed.item.key == key:
                 self.go(index)
@@ -117,6 +121,7 @@ class TreeLines(LineView, Generic[T]):
         at_end = self.follow and self.cursor >= len(self._placed) - 1
         held = self.current.key if self.current is not None else ""
         children, kept = self._children()
+        above = [] if at_end else self._above(held)
         self._placed = []
         stack = [(item, 0) for item in reversed(children.get("", []))]
         while stack:
@@ -124,7 +129,7 @@ class TreeLines(LineView, Generic[T]):
             if item.key not in kept:
                 continue
             below = [child for child in children.get(item.key, ()) if child.key in kept]
-            opened = self._folds.get(item.key, item.open)
+            opened = self._folds.get(item.key, item.open or item.key in above)
             self._placed.append(Placed(item, depth, len(below), opened))
             if opened:
                 stack.extend((child, depth + 1) for child in reversed(below))
@@ -132,7 +137,16 @@ class TreeLines(LineView, Generic[T]):
             self.cursor = max(0, len(self._placed) - 1)
             self.call_after_refresh(self.show_cursor)
         elif held and not (0 <= self.cursor < len(self._placed) and self._placed[self.cursor].item.key == held):
-            self.cursor = next((i for i, placed in enumerate(self._placed) if placed.item.key == held), self.cursor)
+            places = {placed.item.key: at for at, placed in enumerate(self._placed)}
+            self.cursor = next((places[key] for key in (held, *self._above(held)) if key in places), self.cursor)
+
+    def _above(self, key: str) -> list[str]:
+        """Return the keys of the items above one, nearest first."""
+        known = {item.key: item.parent for item in self._items}
+        above: list[str] = []
+        while (key := known.get(key, "")) and key not in above:
+            above.append(key)
+        return above
 
     def _children(self) -> tuple[dict[str, list[T]], set[str]]:
         known = {item.key: item for item in self._items}

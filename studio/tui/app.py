@@ -134,4 +134,7 @@ def run_studio(session_factory: SessionFactory, places: Places, **options: Any) 
         from studio.domain.errors import error_of
 
         raise error_of(problem)
-    StudioApp(session_factory, places, **options).run()
+    app = StudioApp(session_factory, places, **options)
+    app.run()
+    if app.fault is not None:
+        raise app.fault

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from studio.tui.keys import KEYS, PANES, Key, key_label
 
-if TYPE_CHECKING:
-    from studio.tui.screens.main import MainScreen
-
 __all__ = ["StudioCommands"]
+
+
+class Presses(Protocol):
+    """A screen that does what a binding does."""
+
+    async def press(self, id_: str) -> None:
+        """Do what the binding of that id does."""
+        ...
 
 
 class StudioCommands(Provider):
@@ -33,7 +38,7 @@ class StudioCommands(Provider):
                 yield Hit(score, matcher.highlight(text), partial(self._press, key.id), help=key.tooltip)
 
     async def _press(self, id_: str) -> None:
-        await cast("MainScreen", self.screen).press(id_)
+        await cast("Presses", self.screen).press(id_)
 
 
 def title(key: Key) -> str:

@@ -14,11 +14,12 @@ from studio.domain.changes import ChangeSet, Landing
 from studio.domain.checks import CheckResult, Outcome, SubsetVerdict
 from studio.domain.errors import UsageError
 from studio.domain.fold import apply
-from studio.domain.ids import ArtifactId, BriefName, LandingId, RunId
+from studio.domain.ids import ArtifactId, BriefName, HunkId, LandingId, RunId
 from studio.domain.runs import RunOptions
 from studio.domain.sandbox import CommandResult, Ending
 from studio.domain.state import STATE_VERSION, RunState, StudioState
 from studio.protocol import commands as c
+from studio.protocol.digest import decisions_digest
 from studio.protocol.messages import Happened, Snapshot, Streamed, wire
 
 START = 1_700_000_000.0
@@ -96,6 +97,15 @@ class FakeSession:
         """Return the commands of a kind."""
         return [command for command in self.asked if isinstance(command, kind)]
 
+    def subset(
+        self, run: RunId, *results: CheckResult, tier: str = "fast", needs: tuple[str, ...] = ()
+    ) -> SubsetVerdict:
+        """Return a verdict on what is accepted now."""
+        decisions = [at.decision for at in self.state.runs[run].decisions.values()]
+        taken = tuple(one.hunk for one in decisions if one.verdict in {"accepted", "edited"})
+        digest = decisions_digest(decisions)
+        return SubsetVerdict("t", results, taken, tuple(HunkId(hunk) for hunk in needs), tier, digest)
+
     # Answers.
 
     def _on_list_briefs(self, _: c.ListBriefs) -> c.BriefFiles:
@@ -145,9 +155,7 @@ class FakeSession:
 
     def _on_decide(self, command: c.Decide) -> c.Done:
         self.emit(*(ev.HunkDecided(decision) for decision in command.decisions), run=command.run)
-        decisions = self.state.runs[command.run].decisions.items()
-        taken = tuple(hunk for hunk, at in decisions if at.decision.verdict in {"accepted", "edited"})
-        verdict = SubsetVerdict("t", (CheckResult("syntax", Outcome.PASSED, "t"),), taken)
+        verdict = self.subset(command.run, CheckResult("syntax", Outcome.PASSED, "t"))
         self.emit(ev.SubsetChecked(verdict), run=command.run)
         return c.Done()
 
@@ -190,8 +198,7 @@ class FakeSession:
         return CheckResult(command.check, Outcome.PASSED, "t", summary="again")
 
     def _on_check_subset(self, command: c.CheckSubset) -> SubsetVerdict:
-        taken = tuple(self.state.runs[command.run].decisions)
-        verdict = SubsetVerdict("t", (CheckResult("tests", Outcome.PASSED, "t"),), taken, tier="tests")
+        verdict = self.subset(command.run, CheckResult("tests", Outcome.PASSED, "t"), tier="tests")
         self.emit(ev.SubsetChecked(verdict), run=command.run)
         return verdict
 

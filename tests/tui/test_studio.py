@@ -25,7 +25,7 @@ from studio.tui.panes.timeline import TimelinePane
 from studio.tui.screens.main import MainScreen
 from tests.fakes.fake_session import START, FakeSession
 from tests.fakes.studio_story import BRIEF, RUN, told_gate, told_review, told_running
-from widgets.dialogs import AskLine, AskText, Choose, ShowText
+from widgets.dialogs import AskLine, AskText, Choose, ConfirmPatch, ShowText
 
 
 class Desk:
@@ -222,8 +222,8 @@ async def test_what_is_accepted_lands_on_the_chosen_target_and_is_undone(tmp_pat
         assert (landed.target.kind, landed.message, landed.unchecked) == (TargetKind.COMMIT, "Expiring links", False)
         await at.until(lambda: at.app.screen is at.main)
         await at.press("review.undo")
-        await at.until(lambda: isinstance(at.app.screen, Choose))
-        await at.pilot.press("up", "enter")
+        await at.until(lambda: isinstance(at.app.screen, ConfirmPatch))
+        await at.pilot.press("enter", "y")
         await at.until(lambda: at.session.asked_of(c.Undo))
 
 
@@ -331,7 +331,8 @@ async def test_three_columns_hold_five_panes(tmp_path: Path) -> None:
         region = {pane.ID: pane.region for pane in at.main.panes if pane.display}
         assert region["files"].right <= region["brief"].x
         assert region["brief"].right <= region["timeline"].x
-        assert region["checks"].y >= region["files"].bottom
+        assert region["checks"].y >= region["timeline"].bottom
+        assert region["console"].y >= region["brief"].bottom
         assert region["console"].y >= region["brief"].bottom
         assert region["timeline"].bottom == region["console"].bottom
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -22,13 +23,18 @@ R = TypeVar("R")
 
 
 async def guarded(widget: Widget, work: Coroutine[Any, Any, object]) -> None:
-    """Do `work`; an expected failure is told in place of being raised."""
+    """Do `work`; a failure is told in place of being raised. One nobody expected goes to the log with its traceback."""
     from studio.domain.errors import StudioError
 
     try:
         await work
     except StudioError as error:
         widget.notify(error.do or " ", title=error.what, severity="error", markup=False, timeout=10)
+    except Exception as error:
+        logging.getLogger(__name__).exception("an action failed")
+        what = f"An internal error: {type(error).__name__}"
+        do = "Nothing was changed here. The traceback is in studio.log; `studio doctor` names the folder."
+        widget.notify(do, title=what, severity="error", markup=False, timeout=10)
 
 
 async def answered(widget: Widget, dialog: ModalScreen[R]) -> R | None:

@@ -83,6 +83,17 @@ class BriefPane(Pane):
         """Whether there is text that was not saved."""
         return self.editor.text != self._saved
 
+    @property
+    def names_model(self) -> bool:
+        """Whether the brief's front matter says which model to ask."""
+        from studio.domain.brief import parse_brief
+        from studio.domain.errors import BriefError
+
+        try:
+            return bool(parse_brief(self.store.brief or "brief", self.editor.text).front.models)
+        except BriefError:
+            return False  # the host says what is wrong with it
+
     def enter(self) -> None:
         """Take the keys: the editor for an empty brief, else the pane."""
         (self if self.editor.text_or_none else self.editor).focus()
@@ -114,9 +125,11 @@ class BriefPane(Pane):
         self.store.brief, self._saved = name, text
         self._revision = revision or self._revision
         if self.editor.text != text:
-            at = self.editor.cursor_location
+            at, was_empty = self.editor.cursor_location, self.editor.text_or_none is None
             self.editor.load_text(text)
             self.editor.move_cursor(at)
+            if was_empty and text.strip() and self.editor.has_focus:
+                self.focus()
         self._parse()
         self.set_subtitle(name)
 

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Input
 
 from studio.tui.panes.base import Pane
 from studio.tui.store import Store
 from widgets.log_view import LogView
 
+if TYPE_CHECKING:
+    from studio.domain.state import Row
+
 __all__ = ["ConsolePane"]
 
+CAUGHT_UP_BYTES = 1 << 16
+"""Bytes shown of what an earlier command printed."""
 EMPTY = "Commands of the run print here; type one below to run it in the sandbox, in the run's tree."
+
+
+class CommandLine(Input):
+    """Where a command is typed. ctrl+x stops the running command here too, in place of cutting text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+x", "stop", "Stop", show=False, id="console.input_stop")]
+
+    class StopWanted(Message):
+        """Asks for the running command to be stopped."""
+
+    def action_stop(self) -> None:
+        """Ask for it."""
+        self.post_message(self.StopWanted())
 
 
 class ConsolePane(Pane):
@@ -49,7 +69,7 @@ class ConsolePane(Pane):
     def compose(self) -> ComposeResult:
         """Lay out."""
         yield LogView(empty=EMPTY)
-        command = Input(placeholder="$ a command, run in the sandbox", select_on_focus=False)
+        command = CommandLine(placeholder="$ a command, run in the sandbox", select_on_focus=False)
         command.cursor_blink = False
         yield command
 
@@ -63,28 +83,57 @@ class ConsolePane(Pane):
         self.log_view.focus()
 
     def show(self) -> None:
-        """Tell the commands of the run that began or ended."""
+        """Tell the commands of the run that began or ended; what earlier ones printed is fetched."""
         run = self.store.run
         if run is None:
             return
         if run.id != self._run:
             self._run, self._told = run.id, {}
+            self._heard.clear()
             self.log_view.clear()
+        missed: list[Row] = []
         for row in run.rows:
             if row.kind != "command" or self._told.get(row.key) == row.status or row.key == f"command:{self._mine}":
                 continue
-            if row.key not in self._told:
-                self.log_view.note(f"$ {row.title}", "command")
-            self._told[row.key] = row.status
-            if row.status != "running":
-                self.log_view.finish(row.key.removeprefix("command:"))
-                self.log_view.note(f"  {row.detail}", "result" if row.status == "done" else "error")
+            if row.key not in self._told and row.status != "running" and row.artifact:
+                self._told[row.key] = row.status
+                missed.append(row)
+                continue
+            self._tell(row)
+        if missed:
+            self.act(self._catch_up(missed))
         self.set_subtitle(f"runs in {run.sandbox}" if run.sandbox else "")
 
+    def _tell(self, row: Row) -> None:
+        if row.key not in self._told:
+            self.log_view.note(f"$ {row.title}", "command")
+        self._told[row.key] = row.status
+        if row.status != "running":
+            self.log_view.finish(row.key.removeprefix("command:"))
+            self.log_view.note(f"  {row.detail}", "result" if row.status == "done" else "error")
+
+    async def _catch_up(self, rows: list[Row]) -> None:
+        """Print commands that ended before anybody listened here, with the beginning of what they printed."""
+        from studio.protocol import commands as c
+
+        for row in rows:
+            blob = await self.store.host.ask(c.GetArtifact(row.artifact, limit=CAUGHT_UP_BYTES))
+            stream = f"caught-up:{row.key}"
+            self.log_view.note(f"$ {row.title}", "command")
+            self.log_view.write(stream, blob.data)
+            self.log_view.finish(stream)
+            if blob.size > len(blob.data):
+                self.log_view.note(f"  … {blob.size - len(blob.data)} more bytes; the timeline's row has all")
+            self.log_view.note(f"  {row.detail}", "result" if row.status == "done" else "error")
+
     def stream(self, stream: str, data: bytes) -> None:
-        """Print bytes of a live command."""
+        """Print bytes of a live command, after the line that names it."""
         run = self.store.run
-        if stream == self._mine or (run is not None and f"command:{stream}" in run.row_index):
+        at = run.row_index.get(f"command:{stream}") if run is not None else None
+        if run is not None and at is not None and stream != self._mine and f"command:{stream}" not in self._told:
+            self.log_view.note(f"$ {run.rows[at].title}", "command")
+            self._told[f"command:{stream}"] = "running"
+        if stream == self._mine or at is not None:
             self._heard.add(stream)
             self.log_view.write(stream, data)
 
@@ -148,6 +197,7 @@ class ConsolePane(Pane):
         """Go to the input."""
         self.query_one(Input).focus()
 
+    @on(CommandLine.StopWanted)
     def action_stop(self) -> None:
         """Stop our command."""
         self.act(self._stop())

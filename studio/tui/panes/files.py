@@ -76,7 +76,8 @@ class FilesPane(Pane):
             raise
         self.view.set_items(file_rows(entries))
         marked = sum(bool(entry.mark) for entry in entries)
-        self.set_subtitle(f"{f'run {source}' if source else 'working tree'} · {marked} changed of {len(entries)}")
+        tree = "run's tree" if source else "working tree"
+        self.set_subtitle(f"{tree} · {marked} changed")
 
     @on(TreeLines.Picked)
     def _picked(self, event: TreeLines.Picked) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 
 from studio.tui.panes.base import Pane, answered
+from studio.tui.present.text import plural
 from studio.tui.store import Store
-from widgets.dialogs import AskLine, AskText, Choice, Choose
+from widgets.dialogs import AskLine, AskText, ConfirmPatch
 from widgets.diff_data import DiffFile, DiffHunk
 from widgets.diff_view import DiffView
 
@@ -72,7 +73,8 @@ class ReviewPane(Pane):
         self._present((wanted, len(run.remarks)), run)
         self.view.set_marks(present.diff_marks(run))
         said = present.verdict(run, self.store.changes).text
-        self.set_subtitle(" │ ".join(part for part in (present.counts(run, self.store.changes), said) if part))
+        parts = (said, present.landing_said(run), present.counts(run, self.store.changes))
+        self.set_subtitle(" │ ".join(part for part in parts if part))
 
     def _present(self, shown: tuple[object, ...], run: RunState | None) -> None:
         from studio.tui.present import review as present
@@ -130,6 +132,9 @@ class ReviewPane(Pane):
         hunk, chosen = self.view.hunk, self.view.selected
         if hunk is None:
             self._whole(take=take)
+            return
+        if self.view.selecting and not any(hunk.lines[at].op != " " for at in chosen):
+            self.notify("Select a line that is added or removed.", severity="warning")
             return
         if chosen:
             verdict, lines = choose_lines(hunk, self.view.mark(hunk.key), chosen, take=take)
@@ -251,15 +256,15 @@ class ReviewPane(Pane):
 
     async def _land(self) -> None:
         from studio.protocol import commands as c
+        from studio.tui.land import LandDialog
         from studio.tui.present import review as present
-        from studio.tui.screens.land import LandDialog
 
         run = self.store.run
         if run is None or not run.changeset:
             self.notify("There is no change set to land.", severity="warning")
             return
         said = present.verdict(run, self.store.changes)
-        if not said.text:
+        if not said.count:
             self.notify("Accept something first: a accepts the hunk.", severity="warning")
             return
         about = f"{present.counts(run, self.store.changes)}\n{said.text}"
@@ -269,8 +274,7 @@ class ReviewPane(Pane):
         landed = await self.store.host.ask(
             c.Land(run.id, wanted.target, wanted.message, wanted.unchecked, wanted.elsewhere)
         )
-        where = f" as {landed.landing.commit[:10]}" if landed.landing.commit else ""
-        self.say(f"Landed {len(landed.landing.files)} files on the {landed.landing.target.kind}{where}. u undoes it.")
+        self.say(f"Landed {present.landed(landed.landing)}. u undoes it.")
 
     def action_undo(self) -> None:
         """Undo the last landing after showing what that writes."""
@@ -280,10 +284,7 @@ class ReviewPane(Pane):
         from studio.protocol import commands as c
 
         preview = await self.store.host.ask(c.PreviewUndo())
-        choices = [Choice("undo", "Undo it: write exactly this"), Choice("keep", "Keep things as they are")]
-        lines = preview.text.splitlines()
-        over = [f"… {len(lines) - 12} more lines"] if len(lines) > 12 else []  # noqa: PLR2004 - what fits the dialog
-        about = "\n".join([*lines[:12], *over])
-        if await answered(self, Choose("Undo the last landing", choices, about, "keep")) == "undo":
+        about = "Undoing writes exactly this, and can be undone itself."
+        if await answered(self, ConfirmPatch("Undo the last landing", about, preview.text)):
             landed = await self.store.host.ask(c.Undo())
-            self.say(f"Undone in {len(landed.landing.files)} files; undo again to bring it back.")
+            self.say(f"Undone in {plural(len(landed.landing.files), 'file')}; u brings it back.")

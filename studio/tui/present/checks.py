@@ -40,7 +40,9 @@ def _check(result: CheckResult, waived: str) -> list[CheckRow]:
     detail = f"waived by {clean(waived, 120)}" if waived else clean(result.reason or result.summary, 160)
     if result.outcome == "not-run":
         detail = f"not run: {clean(result.reason, 160)}" if result.reason else "not run"
-    right = " · ".join(part for part in (_coverage(result), duration(result.duration_ms / 1000)) if part)
+    if result.coverage is not None:
+        detail = f"{detail} · {result.coverage:.0%} covered"
+    right = duration(result.duration_ms / 1000)
     bad = result.outcome == "failed"
     rows = [CheckRow(key, "", state, clean(result.check, 80), detail, right, result.check, open=bad)]
     rows += [_finding(key, at, finding) for at, finding in enumerate(result.findings[:MAX_FINDINGS])]
@@ -79,10 +81,6 @@ def _test(key: str, at: int, test: TestCase, check: str) -> list[CheckRow]:
     return rows
 
 
-def _coverage(result: CheckResult) -> str:
-    return f"{result.coverage:.0%} covered" if result.coverage is not None else ""
-
-
 def summary(run: RunState) -> str:
     """Return the verdicts in one line: `1 failed · 2 not run · 4 passed`."""
     counts = {"failed": 0, "not-run": 0, "passed": 0}
@@ -97,5 +95,7 @@ def summary(run: RunState) -> str:
         parts.append(f"{waived} waived")
     rounds = max((point.round for point in run.trend), default=0)
     if rounds:
-        parts.append(f"after {plural(rounds, 'repair round')}")
+        parts.append(plural(rounds, "repair round"))
+    if run.confidence is not None:
+        parts.append(f"confidence {run.confidence.value:.0%}")
     return " · ".join(parts)

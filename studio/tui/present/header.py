@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from studio.tui.present.review import verdict
-from studio.tui.present.text import money, plural, tokens
+from studio.tui.present.text import model_name, money, plural, tokens
 from widgets.ansi import clean
 from widgets.bars import BarItem
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from studio.domain.state import RunState
     from studio.tui.store import Store
 
-__all__ = ["STATUS_TONES", "header_items", "model_label"]
+__all__ = ["STATUS_TONES", "announcement", "header_items", "model_label", "trouble_said"]
 
 STATUS_TONES = {
     "queued": ("waiting", "○ queued"),
@@ -42,6 +42,32 @@ def header_items(store: Store) -> list[BarItem]:
     return items
 
 
+def announcement(run: RunState) -> tuple[str, Literal["information", "warning", "error"]]:
+    """Return what to tell the person when the run ended or waits, and how grave it is."""
+    gate = next(iter(run.gates.values()), None)
+    if gate is not None and not run.status.final:
+        return f"The run waits for you: {clean(gate.text, 200)} y answers in the timeline (2).", "warning"
+    if run.changeset:
+        done = f"{plural(run.hunks, 'hunk')} in {plural(run.files, 'file')} to review: 4 shows them."
+        return (done, "information") if run.status == "ready" else (f"{_ended(run)} {done}", "warning")
+    return _ended(run), "information" if run.status == "cancelled" else "error"
+
+
+def trouble_said(store: Store) -> str:
+    """Return what keeps the studio or the run in view from going on, with what to do; nothing if nothing does."""
+    if store.connection != "live":
+        return f"{store.connection}: {store.trouble}" if store.trouble else ""
+    run = store.run
+    if run is None or run.status not in {"failed", "needs_attention"} or not run.summary:
+        return ""
+    return f"{STATUS_TONES[run.status][1]}: {clean(run.summary, 400)}"
+
+
+def _ended(run: RunState) -> str:
+    why = f": {clean(run.summary, 200)}" if run.summary else "."
+    return f"The run ended as {str(run.status).replace('_', ' ')}{why}"
+
+
 def _run_items(run: RunState, store: Store) -> list[BarItem]:
     tone, text = STATUS_TONES.get(run.status, ("soft", str(run.status)))
     stage = f" {run.stage}" if run.stage and run.status == "running" else ""
@@ -53,8 +79,8 @@ def _run_items(run: RunState, store: Store) -> list[BarItem]:
     if sandbox:
         items.append(BarItem(sandbox, "soft" if run.sandbox else "failed", 7))
     said = verdict(run, store.changes)
-    if said.text:
-        items.append(BarItem(said.text, said.tone, 3, said.short))
+    if said.count:
+        items.append(BarItem(said.whole, said.tone, 3, said.short))
     return items
 
 
@@ -65,11 +91,7 @@ def is_replay(run: RunState) -> bool:
 
 def model_label(run: RunState) -> str:
     """Return the model and the run's depth; a replay says so."""
-    spec = run.model or run.options.model
-    depth = f" · {run.depth}" if run.depth else ""
-    if spec.startswith("replay:"):
-        return f"replay {clean(spec.removeprefix('replay:').rsplit('/', 1)[-1], 24)}{depth}"
-    return f"{clean(spec, 32)}{depth}"
+    return model_name(run.model or run.options.model) + (f" · {run.depth}" if run.depth else "")
 
 
 def _short_model(run: RunState) -> str:

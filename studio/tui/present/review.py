@@ -10,11 +10,22 @@ from studio.tui.present.text import money, plural
 from widgets.diff_data import DiffFile, DiffHunk, DiffLine, DiffMark, DiffRemark
 
 if TYPE_CHECKING:
-    from studio.domain.changes import ChangeSet, FileChange, Hunk
+    from studio.domain.changes import ChangeSet, FileChange, Hunk, Landing
     from studio.domain.checks import SubsetVerdict
     from studio.domain.state import RunState
 
-__all__ = ["Said", "choose_lines", "counts", "diff_files", "diff_marks", "diff_remarks", "new_side", "verdict"]
+__all__ = [
+    "Said",
+    "choose_lines",
+    "counts",
+    "diff_files",
+    "diff_marks",
+    "diff_remarks",
+    "landed",
+    "landing_said",
+    "new_side",
+    "verdict",
+]
 
 SURE = {"exact", "trailing-space", "whole-file", "lines", "person", "unknown"}
 """Match kinds that need no second look."""
@@ -116,13 +127,40 @@ def counts(run: RunState, changes: ChangeSet | None) -> str:
     return " · ".join(f"{states.count(state)} {name}" for state, name in names.items() if state in states)
 
 
+def landed(landing: Landing) -> str:
+    """Return what a landing wrote and where: `3 files in the working tree`, `2 files as commit 1a2b3c4d5e`."""
+    files = plural(len(landing.files), "file")
+    target = landing.target
+    if landing.commit:
+        on = f" on {target.branch}" if target.branch else ""
+        return f"{files} as commit {landing.commit[:10]}{on}"
+    return f"{files} in the {'index' if target.kind == 'index' else 'working tree'}"
+
+
+def landing_said(run: RunState) -> str:
+    """Return how the last landing stands: `landed 3 files in the working tree`, `undone`; nothing if there is none."""
+    if not run.landings:
+        return ""
+    last = run.landings[-1]
+    undone = {landing.id for landing in run.landings if landing.undoes}
+    if not last.undoes:
+        return f"landed {landed(last)}"
+    return f"landed again: {landed(last)}" if last.undoes in undone else "landing undone"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A verdict in words."""
+    """A verdict in words: `count` is what it is on, `text` what it says."""
 
+    count: str = ""
     text: str = ""
     tone: str = "soft"
     short: str = ""
+
+    @property
+    def whole(self) -> str:
+        """Both in one line."""
+        return f"{self.count}: {self.text}" if self.count else ""
 
 
 def verdict(run: RunState, changes: ChangeSet | None) -> Said:
@@ -133,11 +171,13 @@ def verdict(run: RunState, changes: ChangeSet | None) -> Said:
     count = f"{len(taken)} accepted"
     subset = run.subset
     if subset is None:
-        return Said(f"{count}: not checked yet", "waiting", "unchecked")
-    if set(subset.accepted) != taken:
-        return Said(f"{count}: verdict stale, checking", "waiting", "stale")
+        return Said(count, "not checked yet", "waiting", "unchecked")
+    from studio.protocol.digest import decisions_digest
+
+    if subset.decisions != decisions_digest(decided.decision for decided in run.decisions.values()):
+        return Said(count, "verdict stale, checking again", "waiting", "stale")
     if subset.problem:
-        return Said(f"{count}: {subset.problem}", "failed", "✗ subset")
+        return Said(count, f"✗ {subset.problem}", "failed", "✗ subset")
     return _of_results(count, subset, changes)
 
 
@@ -146,11 +186,12 @@ def _of_results(count: str, subset: SubsetVerdict, changes: ChangeSet | None) ->
     passed = [result.check for result in subset.results if result.outcome == "passed"]
     if failed:
         needs = f", needs {_places(changes, subset.needs)}" if subset.needs else ""
-        return Said(f"✗ {count}: {', '.join(failed)} failed{needs}", "failed", "✗ subset")
+        return Said(count, f"✗ {', '.join(failed)} failed{needs}", "failed", "✗ subset")
     if not passed:
-        return Said(f"- {count}: no check ran", "waiting", "unchecked")
-    tier = "all checks pass" if subset.tier == "tests" else f"{', '.join(passed)} pass"
-    return Said(f"✓ {count}: {tier}", "done", "✓ subset")
+        return Said(count, "- no check ran", "waiting", "unchecked")
+    skipped = [result.check for result in subset.results if result.outcome == "not-run"]
+    said = f"{', '.join(passed)} pass" if skipped or subset.tier != "tests" else f"all {len(passed)} checks pass"
+    return Said(count, f"✓ {said}", "done", "✓ subset")
 
 
 def _places(changes: ChangeSet | None, needed: Collection[str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["duration", "money", "plural", "tokens"]
+from widgets.ansi import clean
+
+__all__ = ["duration", "model_name", "money", "plural", "tokens"]
 
 
 def duration(seconds: float) -> str:
@@ -40,3 +42,11 @@ def money(usd: float) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """Return `1 hunk`, `2 hunks`."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def model_name(spec: str) -> str:
+    """Return a model spec in few words; a recording is called a replay, and people who answer by hand are said so."""
+    kind, _, rest = spec.partition(":")
+    if kind in {"replay", "manual"} and rest:
+        return f"{kind} {clean(rest.rstrip('/').rsplit('/', 1)[-1], 24)}"
+    return clean(spec, 32)

@@ -11,8 +11,8 @@ from widgets.dialogs import AskLine, Choice, Choose
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from studio.tui.app import StudioApp
     from studio.tui.panes.base import Pane
+    from studio.tui.shell import Shell
     from studio.tui.store import Store
 
     Base = Screen[None]
@@ -32,7 +32,7 @@ class MainActions(Base):
     if TYPE_CHECKING:
 
         @property
-        def studio(self) -> StudioApp: ...  # noqa: D102 - the screen has it
+        def studio(self) -> Shell: ...  # noqa: D102 - the screen has it
         @property
         def focused_pane(self) -> Pane | None: ...  # noqa: D102
         def pane(self, id_: str) -> Pane: ...  # noqa: D102
@@ -79,7 +79,7 @@ class MainActions(Base):
         """Show every key."""
         from studio.tui.screens.help import HelpScreen
 
-        await self.studio.push_screen(HelpScreen())
+        await self.app.push_screen(HelpScreen())  # pyright: ignore[reportUnknownMemberType] the app's own type does not matter
 
     # Runs.
 
@@ -98,8 +98,8 @@ class MainActions(Base):
             self.notify("Write what you want first.", severity="warning")
             self.action_show("brief")
             return
-        model = self.studio.model or await self.choose_model()
-        if not model:
+        model = "" if brief.names_model else self.studio.model or await self.choose_model()
+        if not model and not brief.names_model:
             return
         await brief.save()
         started = await self.store.host.ask(c.StartRun(self.store.brief, text, self.studio.run_options(model)))
@@ -162,4 +162,4 @@ class MainActions(Base):
         if isinstance(brief, BriefPane) and brief.dirty and self.store.connection == "live":
             await guarded(self, brief.save())
         self.studio.remember()
-        self.studio.exit()
+        self.app.exit()  # pyright: ignore[reportUnknownMemberType] as above

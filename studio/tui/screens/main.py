@@ -24,7 +24,7 @@ from studio.tui.panes.console import ConsolePane
 from studio.tui.panes.files import FilesPane
 from studio.tui.panes.review import ReviewPane
 from studio.tui.panes.timeline import TimelinePane
-from studio.tui.present.header import header_items
+from studio.tui.present.header import announcement, header_items, trouble_said
 from studio.tui.screens.actions import MainActions
 from widgets.bars import KeyBar, KeyItem, StatusBar
 from widgets.lines import PAINT_SECONDS
@@ -33,12 +33,12 @@ from widgets.pane_frame import Tab
 if TYPE_CHECKING:
     from studio.domain.events import Record
     from studio.domain.ids import RunId
-    from studio.tui.app import StudioApp
+    from studio.tui.shell import Shell
     from studio.tui.store import Store
 
 __all__ = ["MainScreen"]
 
-SIDE_COLUMNS = (36, 48)
+SIDE_COLUMNS = (32, 52)
 TICK_SECONDS = 1.0
 
 
@@ -55,8 +55,8 @@ class MainScreen(MainActions, Screen[None]):
         BriefPane,
         ReviewPane,
         TimelinePane,
-        ChecksPane,
         ConsolePane,
+        ChecksPane,
     )
     """In the order the grid of three columns takes them."""
 
@@ -72,9 +72,9 @@ class MainScreen(MainActions, Screen[None]):
         self._layout_now: Layout | None = None
 
     @property
-    def studio(self) -> StudioApp:
+    def studio(self) -> Shell:
         """The app."""
-        return cast("StudioApp", self.app)  # pyright: ignore[reportUnknownMemberType] only StudioApp pushes this screen
+        return cast("Shell", self.app)  # pyright: ignore[reportUnknownMemberType] only the studio's app pushes this screen
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -122,6 +122,8 @@ class MainScreen(MainActions, Screen[None]):
             if record.event.__class__.__name__ == "RunRequested" and self._follows_latest(record.actor):
                 self.store.run_id = record.run
                 self.store.tails.clear()
+            if record.run == self.store.run_id:
+                self._announce(record.event.__class__.__name__)
         if self.store.run is None:
             self.store.run_id = self.store.latest_run()
         if not records and self.store.connection == "live":
@@ -130,6 +132,13 @@ class MainScreen(MainActions, Screen[None]):
             if isinstance(brief, BriefPane) and not brief.dirty:
                 brief.act(brief.load(self.store.brief))
         self._soon()
+
+    def _announce(self, kind: str) -> None:
+        """Say what wants the person: the run in view ended, or it waits for an answer."""
+        run = self.store.run
+        if run is not None and kind in {"RunFinished", "GateOpened"}:
+            text, severity = announcement(run)
+            self.notify(text, severity=severity, markup=False, timeout=8)
 
     def _follows_latest(self, actor: str) -> bool:
         run = self.store.run
@@ -152,11 +161,13 @@ class MainScreen(MainActions, Screen[None]):
         self._dirty = None
         self.query_one(StatusBar).set_items(header_items(self.store))
         trouble = self.query_one("#trouble", Static)
-        trouble.set_class(bool(self.store.trouble) and self.store.connection != "live", "-shown")
-        trouble.update(Content(f"{self.store.connection}: {self.store.trouble}" if self.store.trouble else ""))
+        said = trouble_said(self.store)
+        trouble.set_class(bool(said), "-shown")
+        trouble.update(Content(said))
         for pane in self.panes:
             pane.show()
         self._set_tabs()
+        self._set_keys()
         run = self.store.run
         if run is not None and run.status.final and not run.rows and self.store.connection == "live":
             self.run_worker(guarded(self, self._complete(run.id)), group="complete", exclusive=True)
@@ -223,6 +234,10 @@ class MainScreen(MainActions, Screen[None]):
         waits = pane == "review" and bool(run.changeset) and not run.landings
         return " ●" if waits else ""
 
+    @property
+    def _cancellable(self) -> bool:
+        return self.store.run is not None and not self.store.run.status.final
+
     def _set_keys(self) -> None:
         pane = self.focused_pane
         keys = [*(keys_of(pane.ID) if pane is not None else ()), *keys_of("screen")]
@@ -232,7 +247,7 @@ class MainScreen(MainActions, Screen[None]):
         items = [
             KeyItem(_typed(key.keys) if typing else key_label(key.keys), key.label, key.id)
             for key in keys
-            if key.footer
+            if key.footer and (key.id != "screen.cancel" or self._cancellable)
         ]
         if typing:
             items.insert(0, KeyItem("esc", "leave the editor", "screen.back"))

@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from widgets.ansi import clean
-from widgets.dialogs import Tick
+from widgets.dialogs import MOVES, Tick
 
 if TYPE_CHECKING:
     from studio.domain.changes import LandingTarget
@@ -45,6 +45,7 @@ class LandDialog(ModalScreen[Wanted | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "land", "Land", id="land.land", priority=True),
         Binding("escape", "dismiss(None)", "Cancel", id="land.cancel", priority=True),
+        *MOVES,
     ]
     DEFAULT_CSS = """
     LandDialog {
