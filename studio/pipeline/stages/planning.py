@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+
+import msgspec
+
 from studio.agents.answers import PlanAnswer, RequirementsAnswer
 from studio.agents.complexity import characteristics
 from studio.agents.patterns import choose_patterns
@@ -9,8 +14,8 @@ from studio.agents.prompts import prompt_version
 from studio.agents.structured import ask_plan, ask_requirements
 from studio.domain.brief import Brief
 from studio.domain.errors import Cancelled
-from studio.domain.events import PlanWritten, RequirementsWritten
-from studio.domain.ids import GateId, TaskId
+from studio.domain.events import ModelReplied, PlanWritten, RequirementsWritten
+from studio.domain.ids import GateId, RunId, TaskId
 from studio.domain.memory import ContextPack
 from studio.domain.plan import Plan, Question, Requirement, Task
 from studio.domain.runs import Gate, OnGate
@@ -26,6 +31,10 @@ from studio.pipeline.stage import runs_at, staged
 from studio.pipeline.steps import RunSpec, Stopped, step
 
 __all__ = ["pack_of", "plan", "understand"]
+
+
+_LATELY = 20_000
+"""Records a forecast looks back."""
 
 
 async def pack_of(recalled: Recall) -> ContextPack:
@@ -120,7 +129,21 @@ async def plan(spec: RunSpec, recalled: Recall, understood: Understanding) -> Pl
 
 
 async def _planned(spec: RunSpec, planned: Plan) -> None:
-    await current().log(spec.run, spec.at("plan/written"), PlanWritten(planned))
+    forecast = await asyncio.to_thread(_forecast, len(planned.tasks))
+    event = PlanWritten(msgspec.structs.replace(planned, forecast_usd=forecast))
+    await current().log(spec.run, spec.at("plan/written"), event)
+
+
+def _forecast(tasks: int) -> float:
+    """Return what building so many tasks may cost: what tasks here cost lately, 0 where none did."""
+    journal = current().journal
+    after = max(journal.head() - _LATELY, 0)
+    costs: dict[tuple[RunId, str], float] = defaultdict(float)
+    for record in journal.read(after, _LATELY, None, ("model.replied",)):
+        stage, _, rest = record.step.partition("/")
+        if isinstance(record.event, ModelReplied) and stage == Stage.BUILD:
+            costs[record.run, rest.partition("/")[0]] += record.event.cost_usd
+    return round(tasks * sum(costs.values()) / len(costs), 6) if costs else 0.0
 
 
 async def _approve(spec: RunSpec, planned: Plan) -> None:
