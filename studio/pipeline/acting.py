@@ -7,7 +7,8 @@ starts from the same bytes.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import glob
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.agents.actions import (
@@ -30,12 +31,14 @@ from studio.checks.failures import describe
 from studio.domain.brief import Brief
 from studio.domain.changes import Provenance
 from studio.domain.checks import Outcome
+from studio.domain.edits import Edit, RenameFile
 from studio.domain.errors import SandboxUnavailable
 from studio.domain.events import CommandFinished, CommandStarted, EditsApplied, EditsRefused, Event, ToolCalled
 from studio.domain.ids import ArtifactId, RunId, TaskId, short_digest
 from studio.domain.sandbox import Command, CommandResult, Limits
 from studio.domain.value import Value, encode
 from studio.pipeline.environment import Prepared, prepare
+from studio.pipeline.hidden import Hidden, checkout_shown
 from studio.pipeline.output import OutputStream
 from studio.pipeline.provenance import Transition, loosest
 from studio.pipeline.scope import brief_of
@@ -92,6 +95,7 @@ class _Turn:
     spec: RunSpec
     site: Worksite
     brief: Brief
+    hidden: Hidden
     root: Path
     tree: str
     transitions: list[Transition] = field(default_factory=list[Transition])
@@ -118,7 +122,7 @@ async def act(spec: RunSpec, site: Worksite, tree: str, actions: tuple[Action, .
     root = services.worktree(spec.run, site.name)
     if _clean.pop((spec.run, site.name), "") != tree or not root.is_dir():
         root = await asyncio.to_thread(services.workspace.checkout, spec.run, site.name, tree)
-    turn = _Turn(services, spec, site, brief, root, tree)
+    turn = _Turn(services, spec, site, brief, Hidden(brief.front.private), root, tree)
     results: list[Result] = [
         await (_edit(turn, action) if isinstance(action, WriteEdits) else _tool(turn, action)) for action in actions
     ]
@@ -134,7 +138,14 @@ async def _edit(turn: _Turn, action: WriteEdits) -> EditsResult:
     files = WorktreeFiles(turn.root)
 
     def apply() -> EditOutcome:
-        return apply_edits(action.edits, files.read, files.policy(turn.brief.front.protect, services.syntax))
+        # What is refused is quoted to the model, and a renamed file could be read: private files are not edited at all.
+        policy = files.policy(turn.brief.front.protect, services.syntax)
+        shown = tuple(path for path in policy.paths if path not in turn.hidden)
+        unseen = {folder for path in set(policy.paths).difference(shown) for folder in (path, *_folders(path))}
+        unseen.difference_update(folder for path in shown for folder in _folders(path))
+        wanted = [path for edit in action.edits for path in _paths_of(edit)]
+        private = [glob.escape(path) for path in wanted if path in unseen or turn.hidden.private(path)]
+        return apply_edits(action.edits, files.read, replace(policy, paths=shown, protect=(*policy.protect, *private)))
 
     outcome = await asyncio.to_thread(apply)
     report = outcome.report
@@ -152,6 +163,15 @@ async def _edit(turn: _Turn, action: WriteEdits) -> EditsResult:
         turn.transitions.append(Transition(before, turn.tree, tuple(matches.items()), turn.site.provenance))
     await turn.log(EditsApplied(turn.site.task, turn.site.provenance.call, report.applied))
     return EditsResult(action.call, report)
+
+
+def _paths_of(edit: Edit) -> tuple[str, ...]:
+    return (edit.path, edit.to) if isinstance(edit, RenameFile) else (edit.path,)
+
+
+def _folders(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 async def _tool(turn: _Turn, action: UseTool) -> ToolResult:
@@ -180,7 +200,7 @@ async def _tool(turn: _Turn, action: UseTool) -> ToolResult:
 def _bytes(turn: _Turn, path: str) -> tuple[bytes | None, str]:
     """Return a file's bytes, or None and why not. A private path is as good as absent."""
     turn.read.append(path)
-    if any(glob_matches(path, pattern) for pattern in turn.brief.front.private):
+    if path in turn.hidden:
         return None, f"{path} is private and is not shown to models."
     data = WorktreeFiles(turn.root).read(path)
     if data is None:
@@ -211,6 +231,14 @@ def _outline(turn: _Turn, path: str) -> tuple[bool, str]:
     return True, "\n".join(f"{s.start_line}-{s.end_line} {s.kind} {s.signature or s.name}" for s in symbols)
 
 
+async def _shown(turn: _Turn) -> Path:
+    """Return a directory that holds the turn's tree without private files: the worktree itself where there are none."""
+    if not turn.hidden.patterns:
+        return turn.root
+    root, _ = await checkout_shown(turn.services, turn.spec.run, f"{turn.site.name}-shown", turn.tree, turn.hidden)
+    return root
+
+
 async def _sandbox(turn: _Turn) -> Sandbox:
     ready = await _prepared(turn)
     if ready.sandbox is None:
@@ -220,7 +248,7 @@ async def _sandbox(turn: _Turn) -> Sandbox:
 
 async def _prepared(turn: _Turn) -> Prepared:
     spec = turn.spec
-    return await prepare(turn.services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
+    return await prepare(turn.services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree, turn.hidden)
 
 
 async def _search(turn: _Turn, arguments: SearchArguments) -> tuple[bool, str]:
@@ -231,15 +259,9 @@ async def _search(turn: _Turn, arguments: SearchArguments) -> tuple[bool, str]:
         return False, error.what
     argv = ("grep", "-rnIE", "--max-count=50", "-e", arguments.pattern, ".")
     command = Command(argv, limits=Limits(seconds=_SEARCH_SECONDS, output_bytes=1 << 20), writable=False)
-    result = await sandbox.run(turn.root, command)
+    result = await sandbox.run(await _shown(turn), command)
     found = [line.removeprefix("./") for line in result.output.decode("utf-8", "replace").splitlines()]
-    hidden = turn.brief.front.private
-    kept = [
-        line[:300]
-        for line in found
-        if (not arguments.glob or glob_matches(line.split(":", 1)[0], arguments.glob))
-        and not any(glob_matches(line.split(":", 1)[0], pattern) for pattern in hidden)
-    ]
+    kept = [line[:300] for line in found if not arguments.glob or glob_matches(line.split(":", 1)[0], arguments.glob)]
     turn.read += dict.fromkeys(line.split(":", 1)[0] for line in kept)
     return bool(kept), "\n".join(kept[:100]) or "Nothing matches."
 
@@ -255,7 +277,7 @@ async def _run(turn: _Turn, line: str) -> tuple[bool, str]:
     await turn.log(CommandStarted(identity, argv, sandbox.level))
     output = OutputStream(turn.services, turn.spec.run, identity)
     command = Command(argv, limits=Limits(seconds=_TOOL_SECONDS), writable=False)
-    result: CommandResult = await sandbox.run(turn.root, command, output.write)
+    result: CommandResult = await sandbox.run(await _shown(turn), command, output.write)
     artifact = await output.finish()
     finished = CommandFinished(
         identity, result.exit_code, result.ending, result.duration_ms, artifact, result.dropped_bytes, result.level
@@ -271,10 +293,11 @@ async def _check(turn: _Turn, only: tuple[str, ...]) -> tuple[bool, str]:
     ready = await _prepared(turn)
     changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, turn.tree)
     environment = spec.environment
+    root = await _shown(turn)
     job = CheckJob(
-        turn.root, turn.tree, changed, (), turn.brief.front.accept, "all", only, environment.test, environment.services
+        root, turn.tree, changed, (), turn.brief.front.accept, "all", only, environment.test, environment.services
     )
-    turn.dirty = True
+    turn.dirty = root == turn.root
     results = await services.checks.run(job, ready.sandbox)
     lines = [f"{result.check}: {result.outcome}. {result.reason or result.summary}" for result in results]
     failing = [result for result in results if result.outcome is Outcome.FAILED]

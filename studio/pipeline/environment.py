@@ -24,6 +24,7 @@ from studio.domain.events import CommandFinished, CommandStarted
 from studio.domain.ids import RunId, content_digest, short_digest
 from studio.domain.sandbox import MEBI, Command, CommandResult, Ending, Limits, Probe
 from studio.domain.value import Value, decode, encode
+from studio.pipeline.hidden import Hidden
 from studio.pipeline.output import OutputStream
 from studio.pipeline.services import Services
 from studio.ports.sandbox import OnOutput, Sandbox
@@ -105,12 +106,14 @@ def noted(result: CheckResult, notes: tuple[str, ...]) -> CheckResult:
 
 
 _preparing = asyncio.Lock()
-_sandboxes: dict[tuple[str, str], Prepared] = {}
+_sandboxes: dict[tuple[str, str, tuple[str, ...]], Prepared] = {}
 """By run and what determines it, so that a setup which failed is not tried again by every command of a run."""
 _MAX_KEPT = 64
 
 
-async def prepare(services: Services, run: RunId, level: str, environment: Environment, tree: str) -> Prepared:
+async def prepare(
+    services: Services, run: RunId, level: str, environment: Environment, tree: str, hidden: Hidden | None = None
+) -> Prepared:
     """Return the sandbox of a level with the environment in it; setup commands run on `tree`, once for what they read.
 
     Args:
@@ -119,6 +122,7 @@ async def prepare(services: Services, run: RunId, level: str, environment: Envir
         level: `auto`, or a backend's name.
         environment: What to honour.
         tree: Tree id with the person's files: no model wrote what setup commands read.
+        hidden: What of the working tree is not mounted, because a model may be told what commands print.
 
     """
     sandbox, detail = await services.sandbox(level)
@@ -127,12 +131,13 @@ async def prepare(services: Services, run: RunId, level: str, environment: Envir
     async with _preparing:
         entries = await asyncio.to_thread(services.workspace.list_tree, tree)
         key = _key(environment, sandbox.level, {path: blob for path, _, blob in entries})
-        known = _sandboxes.get((run, key))
+        patterns = hidden.patterns if hidden else ()
+        known = _sandboxes.get((run, key, patterns))
         if known is None:
-            known = await _prepared(services, run, sandbox, environment, tree, key)
+            known = await _prepared(services, run, sandbox, environment, tree, key, hidden)
             while len(_sandboxes) >= _MAX_KEPT:
                 _sandboxes.pop(next(iter(_sandboxes)))
-            _sandboxes[run, key] = known
+            _sandboxes[run, key, patterns] = known
     return Prepared(known.sandbox, detail, known.notes)
 
 
@@ -143,13 +148,20 @@ def _key(environment: Environment, level: str, blobs: dict[str, str]) -> str:
 
 
 async def _prepared(
-    services: Services, run: RunId, sandbox: Sandbox, environment: Environment, tree: str, key: str
+    services: Services,
+    run: RunId,
+    sandbox: Sandbox,
+    environment: Environment,
+    tree: str,
+    key: str,
+    hidden: Hidden | None,
 ) -> Prepared:
     notes: list[str] = []
     mounts: dict[str, str] = {}
     for path in environment.mounts:
         source = Path(services.places.worktree, path)
-        problem = _unfit(source, Path(services.places.worktree))
+        private = hidden is not None and hidden.covers(posixpath.normpath(path))
+        problem = "it is private" if private else _unfit(source, Path(services.places.worktree))
         if problem:
             notes.append(f"{path} is not mounted: {problem}")
         else:

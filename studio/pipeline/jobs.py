@@ -17,6 +17,7 @@ from studio.domain.sandbox import Command, CommandResult, Limits
 from studio.domain.state import RunState
 from studio.domain.value import Value
 from studio.pipeline.environment import noted, prepare
+from studio.pipeline.hidden import Hidden, checkout_shown
 from studio.pipeline.output import OutputStream
 from studio.pipeline.services import Services
 from studio.pipeline.trees import changed_paths
@@ -36,6 +37,8 @@ class CheckJobParts(Value, frozen=True):
     changed: tuple[str, ...] = ()
     tier: str = "all"
     only: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    """Globs of what is left out, where a later round of the run may be told of the failures."""
 
 
 class Jobs:
@@ -110,8 +113,9 @@ class Jobs:
     async def _check(self, job: RunCheck) -> CheckResult:
         state = await self._run(job.run)
         tree = state.changed_tree or state.base_tree
-        accept = parse_brief(state.brief, (await self._services.load(state.text)).decode()).front.accept
-        results = await self._checks(state, tree, "recheck", CheckJobParts(accept=accept, only=(job.check,)))
+        front = parse_brief(state.brief, (await self._services.load(state.text)).decode()).front
+        parts = CheckJobParts(accept=front.accept, only=(job.check,), private=front.private)
+        results = await self._checks(state, tree, "recheck", parts)
         if not results:
             raise UsageError(f"There is no check {job.check} for this tree.", "`studio show RUN` lists the checks.")
         event = CheckFinished(results[0], max((point.round for point in state.trend), default=0))
@@ -137,8 +141,9 @@ class Jobs:
     async def _checks(self, state: RunState, tree: str, name: str, parts: CheckJobParts) -> list[CheckResult]:
         services = self._services
         environment = services.read_environment()
-        ready = await prepare(services, state.id, state.options.sandbox, environment, state.base_tree)
-        path = await asyncio.to_thread(services.workspace.checkout, state.id, name, tree)
+        hidden = Hidden(parts.private)
+        ready = await prepare(services, state.id, state.options.sandbox, environment, state.base_tree, hidden)
+        path, _ = await checkout_shown(services, state.id, name, tree, hidden)
         job = CheckJob(
             path, tree, parts.changed, (), parts.accept, parts.tier, parts.only, environment.test, environment.services
         )

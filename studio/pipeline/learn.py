@@ -12,7 +12,6 @@ from difflib import unified_diff
 
 from dbos import DBOS
 
-from studio.agents.edits.globs import matches
 from studio.domain.brief import Brief, parse_brief
 from studio.domain.changes import ChangeSet, Decision, Landing, Verdict
 from studio.domain.events import ChangesLanded, HunkDecided, MemoryLearned, Record, StageFinished
@@ -23,6 +22,7 @@ from studio.domain.stages import Stage
 from studio.domain.state import RunState
 from studio.domain.value import decode
 from studio.memory.lessons import brief_lesson, code_lessons, decision_lessons, failure_lesson, retracted
+from studio.pipeline.hidden import Hidden
 from studio.pipeline.results import CheckRound, Repaired
 from studio.pipeline.services import Services, current
 from studio.pipeline.trees import changed_paths
@@ -71,7 +71,7 @@ def _items(services: Services, record: Record) -> list[MemoryItem]:
 
 
 def _private(brief: Brief) -> Callable[[str], bool]:
-    return lambda path: any(matches(path, pattern) for pattern in brief.front.private)
+    return Hidden(brief.front.private).private
 
 
 def _landed(

@@ -12,6 +12,7 @@ from studio.domain.events import CheckFinished, CheckStarted
 from studio.domain.ids import ArtifactId, content_digest
 from studio.domain.value import decode, encode
 from studio.pipeline.environment import noted, prepare
+from studio.pipeline.hidden import Hidden, checkout_shown
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import CheckRound, Results
 from studio.pipeline.scope import brief_of
@@ -34,12 +35,13 @@ async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
     """Check a tree: a step's work. Verdicts on a tree that was checked before in the same way are taken over."""
     services = current()
     environment = spec.environment
-    ready = await prepare(services, spec.run, spec.options.sandbox, environment, spec.base_tree)
+    front = (await brief_of(spec)).front
+    accept, hidden = front.accept, Hidden(front.private)
+    ready = await prepare(services, spec.run, spec.options.sandbox, environment, spec.base_tree, hidden)
     level = ready.sandbox.level if ready.sandbox else ""
     changed = await asyncio.to_thread(changed_paths, services.workspace, spec.base_tree, tree)
     lines = await asyncio.to_thread(changed_lines, services.workspace, spec.base_tree, tree, changed)
-    accept = (await brief_of(spec)).front.accept
-    key = content_digest("check", tree, spec.base_tree, level, *accept, encode(environment))
+    key = content_digest("check", tree, spec.base_tree, level, *accept, encode(environment), *hidden.patterns)
     # What is mounted, set or served is not in the key, so such verdicts are never taken over.
     keeps = bool(level) and not (environment.mounts or environment.services or environment.variables or ready.notes)
     kept = services.reuse.find(key) if keeps else None
@@ -48,12 +50,11 @@ async def check_tree(spec: RunSpec, tree: str, number: int) -> CheckRound:
         for result in results:
             await _finished(services, spec, result, number)
         return _round(tree, kept.artifact, results)
-    path = await asyncio.to_thread(services.workspace.checkout, spec.run, "check", tree)
+    path, left_out = await checkout_shown(services, spec.run, "check", tree, hidden)
+    notes = (*ready.notes, *([f"{len(left_out)} private files are left out"] if left_out else []))
     job = CheckJob(path, tree, changed, lines, accept, test_command=environment.test, services=environment.services)
-    reporter = _Reporter(services, spec, number, tree, ready.notes)
-    results = tuple(
-        noted(result, ready.notes) for result in await services.checks.run(job, ready.sandbox, reporter.on_check)
-    )
+    reporter = _Reporter(services, spec, number, tree, notes)
+    results = tuple(noted(result, notes) for result in await services.checks.run(job, ready.sandbox, reporter.on_check))
     artifact = await services.keep(encode(Results(results)))
     if keeps and all(result.outcome is not Outcome.NOT_RUN for result in results):
         services.reuse.keep(key, artifact, 0.0, spec.run)

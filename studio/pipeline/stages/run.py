@@ -8,8 +8,10 @@ from studio.domain.events import CommandFinished, CommandStarted, ProgramRan
 from studio.domain.ids import short_digest
 from studio.domain.sandbox import Command, Ending, Limits
 from studio.pipeline.environment import prepare
+from studio.pipeline.hidden import Hidden, checkout_shown
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import Ran
+from studio.pipeline.scope import brief_of
 from studio.pipeline.services import Services, current
 from studio.pipeline.steps import RunSpec
 from studio.pipeline.trees import changed_paths
@@ -26,11 +28,12 @@ async def start_program(spec: RunSpec, tree: str) -> Ran:
     argv, how = await asyncio.to_thread(_program, services, spec, tree)
     if not argv:
         return await _ran(services, spec, Ran("not-run", how))
-    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
+    hidden = Hidden((await brief_of(spec)).front.private)
+    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree, hidden)
     sandbox = ready.sandbox
     if sandbox is None:
         return await _ran(services, spec, Ran("not-run", f"no sandbox: {ready.detail}", argv))
-    path = await asyncio.to_thread(services.workspace.checkout, spec.run, "program", tree)
+    path, _ = await checkout_shown(services, spec.run, "program", tree, hidden)
     command = short_digest("x", spec.run, spec.at("run"), tree, length=6)
     at = spec.at("run/program")
     await services.log(spec.run, at, CommandStarted(command, argv, sandbox.level))

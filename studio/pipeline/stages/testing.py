@@ -9,7 +9,9 @@ from studio.domain.ids import TaskId
 from studio.domain.plan import Task
 from studio.domain.stages import Stage
 from studio.pipeline.environment import prepare
+from studio.pipeline.hidden import Hidden, checkout_shown
 from studio.pipeline.results import Integrated, Recall, Tested, Understanding
+from studio.pipeline.scope import brief_of
 from studio.pipeline.services import current
 from studio.pipeline.stage import runs_at, staged
 from studio.pipeline.steps import RunSpec, step
@@ -49,14 +51,15 @@ async def _fail_without(spec: RunSpec, before: str, after: str) -> tuple[tuple[s
     """Run the new tests on the base without the change: a test that passes there proves nothing about it."""
     services = current()
     paths = await asyncio.to_thread(changed_paths, services.workspace, before, after)
-    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree)
+    hidden = Hidden((await brief_of(spec)).front.private)
+    ready = await prepare(services, spec.run, spec.options.sandbox, spec.environment, spec.base_tree, hidden)
     if ready.sandbox is None:
         return paths, -1, f"{len(paths)} test files; not shown to fail without the change: {ready.detail}"
     # The base with the test files: what the change adds is left out.
     merged = await asyncio.to_thread(services.workspace.merge_trees, before, after, spec.base_tree)
     if not merged.tree:
         return paths, -1, f"{len(paths)} test files; the base cannot be joined with them"
-    root = await asyncio.to_thread(services.workspace.checkout, spec.run, "without", merged.tree)
+    root, _ = await checkout_shown(services, spec.run, "without", merged.tree, hidden)
     job = CheckJob(
         root, merged.tree, paths, (), (), "all", ("tests",), spec.environment.test, spec.environment.services
     )
