@@ -23,6 +23,7 @@ from studio.domain.places import Places, user_config_dir
 from studio.domain.runs import RunOptions
 from studio.domain.sandbox import Probe
 from studio.domain.state import StudioState
+from studio.domain.trust import distant, trusted
 from studio.ports.engine import CheckJob
 from studio.ports.models import ModelGateway
 from studio.ports.sandbox import Sandbox
@@ -52,13 +53,23 @@ def load_config(places: Places) -> Config:
     """Return the configuration: the user's, overridden by the repository's.
 
     Raises:
-        UsageError: a file is not TOML, or has an unknown key or a value of the wrong kind.
+        UsageError: a file is not TOML, or has an unknown key or a value of the wrong kind; the repository's names other
+            machines and is not trusted.
 
     """
-    merged: dict[str, Any] = {}
-    for path in (user_config_dir() / "config.toml", places.config):
-        _merge(merged, _toml(path))
-    return _convert(merged, Config, "configuration")
+    own = user_config_dir() / "config.toml"
+    merged, given = _toml(own), _toml(places.config)
+    if "trust" in given:
+        raise UsageError(f"{places.config} sets `trust`, which is yours alone.", f"Move it to {own}.")
+    far = distant(_convert(given, Config, "configuration"))
+    _merge(merged, given)
+    config = _convert(merged, Config, "configuration")
+    if far and not trusted(places, config):
+        raise UsageError(
+            f"{places.config} sets {', '.join(far)}: your code would go where the repository says.",
+            f"Remove that, or put `{places.worktree}` into the list `trust` in {own}.",
+        )
+    return config
 
 
 def load_environment(places: Places) -> Environment:

@@ -51,6 +51,9 @@ class Config(Value, frozen=True, forbid_unknown_fields=True):
     theme: str = "studio-dark"
     idle_seconds: float = 60.0
     """How long the host stays with nobody attached and nothing running."""
+    trust: tuple[str, ...] = ()
+    """Absolute paths of repositories whose own files may name other machines, databases and secret variables. Yours alone: a
+    repository cannot set it."""
     budget: Budget = Budget()
     models: ModelConfig = ModelConfig()
     memory: MemoryConfig = MemoryConfig()
@@ -66,7 +69,7 @@ class Environment(Value, frozen=True, forbid_unknown_fields=True):
     services: tuple[str, ...] = ()
     """Shell commands started before tests and stopped after."""
     variables: tuple[str, ...] = ()
-    """Names of variables passed in from the person's environment."""
+    """Names of variables passed in from the person's environment; secret ones where the repository is trusted."""
     run: str = ""
     """The shell command that starts the program, for the run stage."""
     test: str = ""

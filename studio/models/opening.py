@@ -105,8 +105,11 @@ def _auto(
 
 
 def embedder(name: str, environ: Mapping[str, str], api_base: str = "") -> Callable[[Sequence[str]], list[list[float]]]:
-    """Return a function from texts to vectors by a LiteLLM embedding model. It blocks, and raises ModelUnavailable."""
-    target = make_target(name, environ, api_base)
+    """Return a function from texts to vectors by a LiteLLM embedding model. It blocks, and raises ModelUnavailable.
+
+    `api_base` is the configuration's, which a repository may have set: a provider's key does not go there.
+    """
+    target = make_target(name, environ, configured_base=api_base)
 
     def embed(texts: Sequence[str]) -> list[list[float]]:
         from studio.models import sdk

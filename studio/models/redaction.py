@@ -17,7 +17,7 @@ import msgspec
 from studio.domain.models import Message, ModelRequest, ToolCall, ToolSpec
 from studio.domain.value import Value
 
-__all__ = ["Redactor", "redact"]
+__all__ = ["Redactor", "names_secret", "redact"]
 
 _KINDS: tuple[tuple[str, str], ...] = (
     (
@@ -95,6 +95,11 @@ def _hide(text: str, form: re.Pattern[str], kind: str, random_only: bool) -> tup
     return form.sub(hide, text), count
 
 
+def names_secret(name: str) -> bool:
+    """Return whether an environment variable is named like a secret."""
+    return bool(_SECRET_NAME.search(name)) and not _NOT_SECRET_NAME.search(name)
+
+
 class Redactor(Value, frozen=True):
     """Takes secrets out of texts."""
 
@@ -104,11 +109,7 @@ class Redactor(Value, frozen=True):
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Redactor:
         """Return a redactor that knows the values of variables named like secrets."""
-        values = {
-            value
-            for name, value in environ.items()
-            if len(value) >= _SHORTEST and _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name)
-        }
+        values = {value for name, value in environ.items() if len(value) >= _SHORTEST and names_secret(name)}
         return cls(tuple(sorted(values, key=lambda value: (-len(value), value))))
 
     def redact(self, text: str) -> tuple[str, int]:

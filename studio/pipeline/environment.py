@@ -1,7 +1,8 @@
 """What a repository needs to build and test, given to every command: `.studio/environment.toml`, honoured or said not to be.
 
 The file is a repository's, so it is trusted with little: setup commands have the network and therefore none of the person's
-variables; only directories that git does not hold, really inside the working tree, are mounted.
+variables; only directories that git does not hold, really inside the working tree, are mounted; variables named like secrets
+are given where the person trusts the repository.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from studio.domain.config import Environment
 from studio.domain.events import CommandFinished, CommandStarted
 from studio.domain.ids import RunId, content_digest, short_digest
 from studio.domain.sandbox import MEBI, Command, CommandResult, Ending, Limits, Probe
+from studio.domain.trust import trusted
 from studio.domain.value import Value, decode, encode
+from studio.models.redaction import names_secret
 from studio.pipeline.hidden import Hidden
 from studio.pipeline.output import OutputStream
 from studio.pipeline.services import Services
@@ -173,12 +176,23 @@ async def _prepared(
             notes.append(layer.note)
         mounts |= {path: str(folder / "tree" / path) for path in layer.paths}
     notes = [note for note in notes if note.split(" ", 1)[0] not in mounts]
-    missing = [name for name in environment.variables if name not in os.environ]
-    if missing:
-        notes.append(f"not set where the worker runs: {', '.join(missing)}")
-    variables = tuple((name, os.environ[name]) for name in environment.variables if name in os.environ)
+    variables, unset = _variables(services, environment)
+    notes += unset
     given = tuple((host, path) for path, host in sorted(mounts.items()))
     return Prepared(EnvironmentSandbox(sandbox, given, variables), "", tuple(notes))
+
+
+def _variables(services: Services, environment: Environment) -> tuple[tuple[tuple[str, str], ...], list[str]]:
+    """Return the variables given, and what is not given: a stranger's file is not to name a secret for a model to print."""
+    names = environment.variables
+    missing = [name for name in names if name not in os.environ]
+    trust = trusted(services.places, services.config)
+    secret = [name for name in names if name in os.environ and names_secret(name) and not trust]
+    notes = [f"not set where the worker runs: {', '.join(missing)}"] if missing else []
+    if secret:
+        notes.append(f"not given, since the repository is not under `trust`: {', '.join(secret)}")
+    given = tuple((name, os.environ[name]) for name in names if name in os.environ and name not in secret)
+    return given, notes
 
 
 def _unfit(source: Path, worktree: Path) -> str:

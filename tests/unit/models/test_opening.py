@@ -17,9 +17,10 @@ import pytest
 
 from studio.domain.config import ModelConfig
 from studio.domain.errors import ModelUnavailable, UsageError
-from studio.models import describe_models, embedder, open_gateway
+from studio.models import describe_models, embedder, open_gateway, sdk
 from studio.models.discovery import PREFERRED, local_models
 from studio.models.sdk import known_tool_caller, price_of
+from studio.models.target import Target
 from studio.ports.models import ModelGateway
 from tests.fakes.calls import a_store
 from tests.fakes.openai_server import FakeOpenAI
@@ -168,3 +169,15 @@ def test_opening_a_replay_or_a_directory_imports_no_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_embedders_configured_base_gets_no_providers_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def remember(target: Target, _texts: object) -> list[list[float]]:
+        asked.append(target.api_key)
+        return []
+
+    monkeypatch.setattr(sdk, "embed", remember)
+    embedder("openai/text-embedding-3-small", {"OPENAI_API_KEY": "paid"}, "https://models.example.org/v1")(["text"])
+    assert asked == ["none"]

@@ -21,6 +21,7 @@ from studio.journal import JournalStore, open_store
 from studio.pipeline import services as process
 from studio.pipeline.environment import EnvironmentSandbox, prepare
 from studio.pipeline.gates import waits
+from studio.pipeline.hidden import Hidden
 from studio.pipeline.output import OutputStream
 from studio.pipeline.results import AgentWork
 from studio.pipeline.reusing import find_work, keep_work
@@ -153,6 +154,38 @@ async def test_mounts_stay_in_the_working_tree(services: Services, path: str) ->
     make(services, "link", link_to="/etc")
     ready = await prepare(services, RUN, "auto", Environment(mounts=(path,)), services.workspace.snapshot().tree)
     assert [note for note in ready.notes if note.startswith(f"{path} is not mounted")]
+
+
+async def test_a_secret_variable_is_given_to_a_trusted_repository_alone(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    environment = Environment(variables=("OPENAI_API_KEY",))
+    base = services.workspace.snapshot().tree
+    local, _ = await services.sandbox("auto")
+    assert isinstance(local, LocalSandbox)
+    make(services, "empty")
+
+    async def given(run: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        ready = await prepare(services, RunId(run), "auto", environment, base)
+        assert ready.sandbox is not None
+        await ready.sandbox.run(Path(services.places.worktree, "empty"), Command(("true",)))
+        return local.commands[-1].env, ready.notes
+
+    env, notes = await given("r-stranger")
+    assert env == ()
+    assert "OPENAI_API_KEY" in notes[0]
+    services.config = Config(trust=(services.places.worktree,))
+    assert await given("r-trusted") == ((("OPENAI_API_KEY", "sk-mine"),), ())
+
+
+async def test_a_private_directory_is_not_mounted(services: Services) -> None:
+    make(services, "deps")
+    base = services.workspace.snapshot().tree
+    ready = await prepare(services, RUN, "auto", Environment(mounts=("deps",)), base, Hidden(("deps/**",)))
+    assert ready.notes == ("deps is not mounted: it is private",)
+    whole = await prepare(services, RUN, "auto", Environment(mounts=("deps",)), base)
+    assert whole.notes == ()
 
 
 async def test_variables_are_given_by_name_and_never_to_setup(
