@@ -6,12 +6,14 @@ The same tree, every event once, and no reply that was recorded is asked for aga
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.studio_lab import Lab, edit_reply, wait_for
+from tests.fakes.openai_server import Body, Scripted
+from tests.fakes.studio_lab import Lab, edit_reply, json_reply, wait_for, write_reply
 
 BOUNDARIES = [
     "run.requested",
@@ -97,11 +99,11 @@ def no_reply_asked_again(lab: Lab, run: str, *, repeats: int) -> None:
     """Every request is an intent of the log, and none came after its reply was recorded."""
     title = lab.kinds(run, "run.requested")[0]["title"]
     came = [received for received in lab.server.requests if f"{title}\n" in received.prompt]
-    assert len({received.digest for received in came}) == 1
-    assert len(came) <= 1 + repeats, f"{len(came)} requests, {repeats} repeats shown"
-    replied = [event["at"] for event in lab.log(run) if event["kind"] == "model.replied"]
-    assert len(replied) == 1
-    assert all(received.at * 1e6 <= replied[0] for received in came)
+    replied = {event["step"]: event["at"] for event in lab.log(run) if event["kind"] == "model.replied"}
+    assert len({received.digest for received in came}) == len(replied)
+    assert len(came) <= len(replied) + repeats, f"{len(came)} requests, {repeats} repeats shown"
+    if len(replied) == 1:
+        assert all(received.at * 1e6 <= at for received in came for at in replied.values())
 
 
 def until(lab: Lab, run: str, boundary: str) -> None:
@@ -117,6 +119,70 @@ def test_a_kill_at_a_boundary_changes_nothing(lab: Lab, undisturbed: tuple[str, 
         until(lab, run, boundary)
         assert kill(lab, victim)
         assert judged(lab, run) == undisturbed
+
+
+PARALLEL = [
+    ("model.replied", "plan"),
+    ("task.started", "build/T2"),
+    ("model.called", "build/T1"),
+    ("model.replied", "build/T1"),
+    ("edits.applied", "build/T2"),
+    ("task.finished", "build/T1"),
+    ("stage.finished", "integrate"),
+    ("model.replied", "test/V1"),
+    ("model.replied", "review"),
+]
+
+
+def team(lab: Lab) -> None:
+    """Script a standard run with two tasks side by side."""
+
+    def architect(prompt: str, _body: Body) -> Scripted:
+        # Named after the run, so that no run takes over another's plan.
+        name = re.findall(r"Pair \S+", prompt)[0]
+        return json_reply({"requirements": [{"text": f"one for {name}"}, {"text": f"two for {name}"}]})
+
+    tasks = [
+        {
+            "id": f"T{n}",
+            "title": f"write {name}",
+            "goal": "it is there",
+            "files": [f"{name}.py"],
+            "requirements": [f"R{n}"],
+        }
+        for n, name in enumerate(("one", "two"), 1)
+    ]
+    test = "from one import ONE\n\n\ndef test_one() -> None:\n    assert ONE == 1\n"
+    lab.on("You are the architect", reply=architect)
+    lab.on("You are the planner", reply=json_reply({"tasks": tasks}))
+    lab.on("You are the builder", "write one", reply=write_reply("one.py", "ONE = 1\n", delay=0.1))
+    lab.on("You are the builder", "write two", reply=write_reply("two.py", "TWO = 2\n", delay=0.1))
+    lab.on("You are the test writer", reply=write_reply("test_one.py", test))
+    lab.on("You are the critic", reply=json_reply({"remarks": []}))
+
+
+@pytest.fixture(scope="module")
+def undisturbed_team(lab: Lab) -> tuple[str, Counter[str]]:
+    team(lab)
+    judged(lab, start_team(lab, "first"))  # its verdicts are taken over by all later runs with the same tree
+    return judged(lab, start_team(lab, "team"))
+
+
+def start_team(lab: Lab, name: str) -> str:
+    return lab.start(f"# Pair {name}\n\nAdd one. Add two.", "--depth", "standard", name=name)
+
+
+@pytest.mark.parametrize(("kind", "step"), PARALLEL)
+def test_a_kill_among_parallel_tasks_changes_nothing(
+    lab: Lab, undisturbed_team: tuple[str, Counter[str]], kind: str, step: str
+) -> None:
+    run = start_team(lab, f"{kind}-{step}".replace("/", "-").replace(".", "-"))
+    lab.until(run, kind, step=step)
+    assert kill(lab, "worker")
+    ended = judged(lab, run)
+    kill(lab, "host")
+    assert ended[1] - undisturbed_team[1] == undisturbed_team[1] - ended[1] == Counter()
+    assert ended == undisturbed_team
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_TESTS))
