@@ -13,7 +13,7 @@ from functools import cache
 
 from rich.text import Text
 
-__all__ = ["AnsiLines", "clean", "visible"]
+__all__ = ["AnsiLines", "clean", "visible", "without_controls"]
 
 _ESCAPES = (
     r"\x1b\[(?P<sgr>[0-9;:]*)m"  # SGR: kept
@@ -46,6 +46,11 @@ def clean(text: str, limit: int = 4096) -> str:
     cut = text[: limit + 1]
     flat = " ".join(_compiled(_ANY_CONTROL).sub(" ", _compiled(_ESCAPES).sub("", cut)).split())
     return flat if len(text) <= limit else flat[:limit] + "…"
+
+
+def without_controls(text: str) -> str:
+    """Return `text` without control and bidirectional characters, whatever is left of a sequence's rest."""
+    return text if text.isascii() and text.isprintable() else _compiled(_ANY_CONTROL).sub("", text)
 
 
 def visible(text: str) -> str:

@@ -16,6 +16,7 @@ from studio.tui.store import Store
 from studio.tui.terminal import is_remote, terminal_problem
 from themes import Themed
 from widgets._textual_hacks import CellDiff
+from widgets.harmless import Harmless
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -33,7 +34,7 @@ def _palette() -> type[Provider]:
     return StudioCommands
 
 
-class StudioApp(Themed, CellDiff, App[None]):  # pyright: ignore[reportGeneralTypeIssues] mixins of an app of any result
+class StudioApp(Themed, CellDiff, Harmless, App[None]):  # pyright: ignore[reportGeneralTypeIssues] mixins of an app of any result
     """The studio. Give it a factory of sessions; it paints first and connects then."""
 
     CSS_PATH = "screens/main.tcss"  # Textual does not read the stylesheet of a default screen
