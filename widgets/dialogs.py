@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from widgets.ansi import visible
 from widgets.log_view import LogView
 
-__all__ = ["MOVES", "AskLine", "AskText", "Choice", "Choose", "ConfirmPatch", "ShowText", "Tick"]
+__all__ = ["AskLine", "AskText", "Choice", "Choose", "ConfirmPatch", "Options", "ShowText", "Tick"]
 
 _FRAME = """
     align: center middle; background: $ground 60%;
@@ -36,11 +36,13 @@ _FRAME = """
 """
 
 
-MOVES = (
-    Binding("j", "app.simulate_key('down')", show=False),
-    Binding("k", "app.simulate_key('up')", show=False),
-)
-"""Let `j` and `k` move in what can be chosen."""
+class Options(OptionList):
+    """What can be chosen; `j` and `k` move too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False, id="options.down"),
+        Binding("k", "cursor_up", show=False, id="options.up"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,7 @@ class AskText(ModalScreen[str | None]):
 class Choose(ModalScreen[str | None]):
     """Choose one of several. Returns its key."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel"),
-        *MOVES,
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel")]
     DEFAULT_CSS = f"Choose {{ {_FRAME} }}"
 
     def __init__(self, title: str, choices: Sequence[Choice], about: str = "", start: str = "") -> None:
@@ -146,7 +145,7 @@ class Choose(ModalScreen[str | None]):
             frame.border_subtitle = "enter choose · esc cancel"
             if self._about:
                 yield Static(Content(self._about), classes="about")
-            yield OptionList(*(Option(_line(choice)) for choice in self._choices))
+            yield Options(*(Option(_line(choice)) for choice in self._choices))
 
     def on_mount(self) -> None:
         """Start on the given choice."""

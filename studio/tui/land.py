@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
 from widgets.ansi import clean
-from widgets.dialogs import MOVES, Tick
+from widgets.dialogs import Options, Tick
 
 if TYPE_CHECKING:
     from studio.domain.changes import LandingTarget
@@ -45,7 +45,6 @@ class LandDialog(ModalScreen[Wanted | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "land", "Land", id="land.land", priority=True),
         Binding("escape", "dismiss(None)", "Cancel", id="land.cancel", priority=True),
-        *MOVES,
     ]
     DEFAULT_CSS = """
     LandDialog {
@@ -75,7 +74,7 @@ class LandDialog(ModalScreen[Wanted | None]):
             frame.border_title = Content("Land what is accepted")
             frame.border_subtitle = "↑ ↓ target · tab next · space tick · ctrl+s land · esc cancel"
             yield Static(Content(self._about), classes=f"verdict -{self._tone}")
-            yield OptionList(*(Option(f"{title:<13}{detail}") for _, title, detail in TARGETS), markup=False)
+            yield Options(*(Option(f"{title:<13}{detail}") for _, title, detail in TARGETS), markup=False)
             yield Input(placeholder=f"new branch's name (now on {clean(self._branch, 40) or 'no branch'})", id="branch")
             message = TextArea(self._message, show_line_numbers=False, id="message")
             message.cursor_blink = False

@@ -100,7 +100,7 @@ class BriefPane(Pane):
 
     def show(self) -> None:
         """Take in a revision somebody else saved, unless there is unsaved text here."""
-        self.set_subtitle(self.store.brief + (" · not saved yet" if self.dirty else ""))
+        self._say_name()
         known = self.store.state.briefs.get(self.store.brief) if self.store.state is not None else None  # pyright: ignore[reportCallIssue, reportArgumentType] a name as text
         if known is None or not known.revisions:
             return
@@ -110,6 +110,9 @@ class BriefPane(Pane):
         self._revision = revision
         if not self.dirty:
             self.act(self.load(self.store.brief))
+
+    def _say_name(self) -> None:
+        self.set_subtitle((self.store.brief or "a new brief") + (" · not saved yet" if self.dirty else ""))
 
     async def load(self, name: str) -> None:
         """Open the brief of that name, or the first there is."""
@@ -155,7 +158,7 @@ class BriefPane(Pane):
             if self._saving is not None:
                 self._saving.stop()
             self._saving = self.set_timer(SAVE_SECONDS, self._save_soon)
-            self.set_subtitle(f"{self.store.brief} · not saved yet")
+            self._say_name()
 
     def _save_soon(self) -> None:
         if self.store.connection == "live":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from studio.tui.present.review import verdict
@@ -36,7 +37,8 @@ def header_items(store: Store) -> list[BarItem]:
     items += _run_items(run, store) if run is not None else [BarItem("no run yet", "soft", 3)]
     people = list(store.state.participants.values()) if store.state is not None else []
     if people:
-        names = ", ".join(clean(person.name, 16) for person in people[:4])
+        counted = Counter(clean(person.name, 16) for person in people)
+        names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in list(counted.items())[:4])
         items.append(BarItem(names, "soft", 8, f"{len(people)} here" if len(people) > 1 else ""))
     items.append(_connection(store))
     return items
@@ -58,14 +60,17 @@ def trouble_said(store: Store) -> str:
     if store.connection != "live":
         return f"{store.connection}: {store.trouble}" if store.trouble else ""
     run = store.run
+    workers = list(store.state.workers.values()) if store.state is not None else []
+    if run is not None and not run.status.final and workers and not any(worker.alive for worker in workers):
+        again = ", ".join(f"{clean(worker.id, 24)} ended with exit code {worker.exit_code}" for worker in workers)
+        return f"No worker is alive, so the run waits: {again}. It is started again; worker.out in the logs tells why."
     if run is None or run.status not in {"failed", "needs_attention"} or not run.summary:
         return ""
     return f"{STATUS_TONES[run.status][1]}: {clean(run.summary, 400)}"
 
 
 def _ended(run: RunState) -> str:
-    why = f": {clean(run.summary, 200)}" if run.summary else "."
-    return f"The run ended as {str(run.status).replace('_', ' ')}{why}"
+    return clean(run.summary, 200) or f"The run ended as {str(run.status).replace('_', ' ')}."
 
 
 def _run_items(run: RunState, store: Store) -> list[BarItem]:
@@ -74,7 +79,7 @@ def _run_items(run: RunState, store: Store) -> list[BarItem]:
     ending = run.cancel_requested and not run.finished
     items = [BarItem("● cancelling" if ending else text + stage, tone, 0)]
     items.append(BarItem(model_label(run), "reused" if is_replay(run) else "ink", 6, _short_model(run)))
-    items.append(BarItem(_cost(run), "ink", 4, money(run.spend.cost_usd)))
+    items.append(BarItem(_cost(run), "ink", 4, money(run.spend.cost_usd) or "$0"))
     sandbox = run.sandbox or ("no sandbox" if run.worker else "")
     if sandbox:
         items.append(BarItem(sandbox, "soft" if run.sandbox else "failed", 7))
@@ -95,7 +100,7 @@ def model_label(run: RunState) -> str:
 
 
 def _short_model(run: RunState) -> str:
-    return "replay" if is_replay(run) else clean((run.model or run.options.model).rsplit("/", 1)[-1], 18)
+    return "replay" if is_replay(run) else clean(model_name(run.model or run.options.model).rsplit("/", 1)[-1], 18)
 
 
 def _cost(run: RunState) -> str:

@@ -171,13 +171,13 @@ def verdict(run: RunState, changes: ChangeSet | None) -> Said:
     count = f"{len(taken)} accepted"
     subset = run.subset
     if subset is None:
-        return Said(count, "not checked yet", "waiting", "unchecked")
+        return Said(count, "not checked yet", "waiting", f"… {count}")
     from studio.protocol.digest import decisions_digest
 
     if subset.decisions != decisions_digest(decided.decision for decided in run.decisions.values()):
-        return Said(count, "verdict stale, checking again", "waiting", "stale")
+        return Said(count, "verdict stale, checking again", "waiting", f"… {count}")
     if subset.problem:
-        return Said(count, f"✗ {subset.problem}", "failed", "✗ subset")
+        return Said(count, f"✗ {subset.problem}", "failed", f"✗ {count}")
     return _of_results(count, subset, changes)
 
 
@@ -186,12 +186,12 @@ def _of_results(count: str, subset: SubsetVerdict, changes: ChangeSet | None) ->
     passed = [result.check for result in subset.results if result.outcome == "passed"]
     if failed:
         needs = f", needs {_places(changes, subset.needs)}" if subset.needs else ""
-        return Said(count, f"✗ {', '.join(failed)} failed{needs}", "failed", "✗ subset")
+        return Said(count, f"✗ {', '.join(failed)} failed{needs}", "failed", f"✗ {count}")
     if not passed:
-        return Said(count, "- no check ran", "waiting", "unchecked")
+        return Said(count, "- no check ran", "waiting", f"… {count}")
     skipped = [result.check for result in subset.results if result.outcome == "not-run"]
     said = f"{', '.join(passed)} pass" if skipped or subset.tier != "tests" else f"all {len(passed)} checks pass"
-    return Said(count, f"✓ {said}", "done", "✓ subset")
+    return Said(count, f"✓ {said}", "done", f"✓ {count}")
 
 
 def _places(changes: ChangeSet | None, needed: Collection[str]) -> str:

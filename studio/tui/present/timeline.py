@@ -34,7 +34,7 @@ def _row(row: Row, status: str, now: float, spec: str) -> TimelineRow:
     title, detail = row.title, row.detail
     if row.kind == "call":
         title, _, model = row.title.partition(" asks ")
-        detail = " · ".join(part for part in (row.detail, "" if model == spec else model) if part)
+        detail = " · ".join(part for part in (row.detail, model.removeprefix(spec).strip() if spec else model) if part)
     return TimelineRow(
         key=row.key,
         parent=row.parent,

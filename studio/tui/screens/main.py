@@ -25,6 +25,7 @@ from studio.tui.panes.files import FilesPane
 from studio.tui.panes.review import ReviewPane
 from studio.tui.panes.timeline import TimelinePane
 from studio.tui.present.header import announcement, header_items, trouble_said
+from studio.tui.present.useful import is_useful
 from studio.tui.screens.actions import MainActions
 from widgets.bars import KeyBar, KeyItem, StatusBar
 from widgets.lines import PAINT_SECONDS
@@ -40,6 +41,7 @@ __all__ = ["MainScreen"]
 
 SIDE_COLUMNS = (32, 52)
 TICK_SECONDS = 1.0
+ANNOUNCE_SECONDS = 6.0
 
 
 class MainScreen(MainActions, Screen[None]):
@@ -136,9 +138,11 @@ class MainScreen(MainActions, Screen[None]):
     def _announce(self, kind: str) -> None:
         """Say what wants the person: the run in view ended, or it waits for an answer."""
         run = self.store.run
+        if kind == "GateAnswered":
+            self.app.clear_notifications()  # pyright: ignore[reportUnknownMemberType] the app's own type does not matter
         if run is not None and kind in {"RunFinished", "GateOpened"}:
             text, severity = announcement(run)
-            self.notify(text, severity=severity, markup=False, timeout=8)
+            self.notify(text, severity=severity, markup=False, timeout=ANNOUNCE_SECONDS)
 
     def _follows_latest(self, actor: str) -> bool:
         run = self.store.run
@@ -234,10 +238,6 @@ class MainScreen(MainActions, Screen[None]):
         waits = pane == "review" and bool(run.changeset) and not run.landings
         return " ●" if waits else ""
 
-    @property
-    def _cancellable(self) -> bool:
-        return self.store.run is not None and not self.store.run.status.final
-
     def _set_keys(self) -> None:
         pane = self.focused_pane
         keys = [*(keys_of(pane.ID) if pane is not None else ()), *keys_of("screen")]
@@ -247,7 +247,7 @@ class MainScreen(MainActions, Screen[None]):
         items = [
             KeyItem(_typed(key.keys) if typing else key_label(key.keys), key.label, key.id)
             for key in keys
-            if key.footer and (key.id != "screen.cancel" or self._cancellable)
+            if key.footer and is_useful(key.id, self.store.run)
         ]
         if typing:
             items.insert(0, KeyItem("esc", "leave the editor", "screen.back"))
