@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from studio.cli.common import note
+from studio.cli.common import note, plain
 from studio.domain.errors import StudioError
 from studio.domain.events import Event, GateAnswered, GateOpened
 from studio.domain.ids import GateId, RunId
@@ -75,7 +75,7 @@ class GateDesk:
 
 async def _line(prompt: str) -> str:
     """Return a line of standard input, which is a terminal: reading blocks only until it is complete."""
-    sys.stderr.write(prompt)
+    sys.stderr.write(plain(prompt))
     sys.stderr.flush()
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()

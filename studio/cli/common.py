@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_UNSHOWN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+"""What JSON leaves as it is although a terminal may not."""
 
 OUTCOME_MARKS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.NOT_RUN: "\N{EN DASH}"}
 
@@ -75,8 +78,8 @@ def add_sandbox(parser: argparse.ArgumentParser) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as one line of JSON."""
-    sys.stdout.write(encode(value).decode() + "\n")
+    """Print a value as one line of JSON; characters that a terminal may obey are escaped, which means the same."""
+    sys.stdout.write(_UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(value).decode()) + "\n")
     sys.stdout.flush()
 
 

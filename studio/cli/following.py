@@ -139,7 +139,7 @@ def print_summary(state: RunState, *, rows: bool = False) -> None:
         said = result.reason or result.summary or str(result.outcome)
         print(plain(f"  {OUTCOME_MARKS[result.outcome]} {name}: {said}"))
     if state.confidence:
-        print(f"  confidence {state.confidence.value:.0%} ({'; '.join(state.confidence.reasons)})")
+        print(plain(f"  confidence {state.confidence.value:.0%} ({'; '.join(state.confidence.reasons)})"))
     if rows:
         _print_rows(state)
     if state.changeset:

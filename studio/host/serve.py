@@ -26,7 +26,7 @@ from studio.host.shared import SharedBriefs
 from studio.host.subset import SubsetChecks
 from studio.host.supervise import Supervisor
 from studio.protocol import commands as c
-from studio.protocol.sockets import HostLock, prepare_directory
+from studio.protocol.sockets import HostLock, own_address, prepare_directory
 
 __all__ = ["serve"]
 
@@ -45,7 +45,7 @@ async def serve(parts: HostParts, places: Places, config: Config) -> None:
     """Serve the repository until idle, told to end, or SIGTERM or SIGINT; then close the parts.
 
     Raises:
-        UsageError: another host serves the repository; the socket's directory is another user's.
+        UsageError: another host serves the repository; the socket's directory is another user's, or its path too long.
 
     """
     try:
@@ -56,7 +56,7 @@ async def serve(parts: HostParts, places: Places, config: Config) -> None:
 
 async def _serve_locked(parts: HostParts, places: Places, config: Config) -> None:
     lock = HostLock(places)
-    address = places.socket()
+    address = own_address(places)
     prepare_directory(address.parent)
     await _take(lock, places)
     with lock:

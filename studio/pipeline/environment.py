@@ -79,9 +79,9 @@ class EnvironmentSandbox:
         """The backend's."""
         return self._inner.level
 
-    async def probe(self) -> Probe:
+    async def probe(self, need: tuple[str, ...] = ()) -> Probe:
         """Try the backend."""
-        return await self._inner.probe()
+        return await self._inner.probe(need)
 
     async def run(self, tree: Path, command: Command, on_output: OnOutput | None = None) -> CommandResult:
         """Run a command with the environment in it, as `studio.ports.sandbox.Sandbox.run` does."""

@@ -22,8 +22,13 @@ class Sandbox(Protocol):
         """`bubblewrap` or `docker`."""
         ...
 
-    async def probe(self) -> Probe:
-        """Run a real command under the real confinement and tell what came of it."""
+    async def probe(self, need: tuple[str, ...] = ()) -> Probe:
+        """Run a real command under the real confinement and tell what came of it.
+
+        Args:
+            need: Languages whose toolchains are tried too; what ran is in `Probe.toolchains`.
+
+        """
         ...
 
     async def run(self, tree: Path, command: Command, on_output: OnOutput | None = None) -> CommandResult:

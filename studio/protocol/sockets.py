@@ -17,7 +17,16 @@ from studio.domain.errors import UsageError
 from studio.domain.places import Places
 from studio.domain.value import Value, encode
 
-__all__ = ["HostLock", "LockHolder", "address_of", "check_owner", "check_peer", "peer_uid", "prepare_directory"]
+__all__ = [
+    "HostLock",
+    "LockHolder",
+    "address_of",
+    "check_owner",
+    "check_peer",
+    "own_address",
+    "peer_uid",
+    "prepare_directory",
+]
 
 _MAX_ADDRESS_BYTES = 103
 """What every Unix leaves of `sun_path`; Linux would take four more."""
@@ -116,11 +125,25 @@ def address_of(places: Places) -> Path:
     expected = places.socket()
     if holder is not None and not expected.exists() and holder.uid == os.geteuid():
         expected = Path(holder.socket)
-    if len(os.fsencode(expected)) > _MAX_ADDRESS_BYTES:
+    return _short(expected)
+
+
+def own_address(places: Places) -> Path:
+    """Return the socket a host of this session listens on.
+
+    Raises:
+        UsageError: the address is too long for a socket.
+
+    """
+    return _short(places.socket())
+
+
+def _short(address: Path) -> Path:
+    if len(os.fsencode(address)) > _MAX_ADDRESS_BYTES:
         raise UsageError(
-            f"The socket's path is too long for a socket: {expected}.", "Point XDG_RUNTIME_DIR at a shorter directory."
+            f"The socket's path is too long for a socket: {address}.", "Point XDG_RUNTIME_DIR at a shorter directory."
         )
-    return expected
+    return address
 
 
 class HostLock:

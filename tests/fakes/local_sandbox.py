@@ -25,9 +25,9 @@ class LocalSandbox:
         self._path = path if path is not None else f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         self.commands: list[Command] = []
 
-    async def probe(self) -> Probe:
+    async def probe(self, need: tuple[str, ...] = ()) -> Probe:
         """Say that it works."""
-        return Probe("local", works=True, detail="no confinement at all")
+        return Probe("local", works=True, detail="no confinement at all", toolchains=need)
 
     async def run(self, tree: Path, command: Command, on_output: OnOutput | None = None) -> CommandResult:
         """Run a command and collect what it prints."""

@@ -11,7 +11,9 @@ import pytest
 
 from studio import __version__
 from studio.cli import COMMANDS, make_parser, run_command_line, usage
-from studio.cli.common import plain
+from studio.cli.common import plain, print_json
+from studio.domain.errors import Problem
+from studio.domain.value import decode
 from tests.fakes.command_lab import CommandLab
 
 BAD = [
@@ -179,3 +181,20 @@ def test_an_encoding_that_lacks_a_character_is_no_error(lab: CommandLab) -> None
 )
 def test_control_characters_are_not_printed(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+def test_json_on_a_terminal_is_only_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    value = Problem("Odd", "a\x1b[2J b\x9b31m c\u202ed\x7f é")
+    print_json(value)
+    printed = capsys.readouterr().out
+    assert printed.rstrip("\n").isprintable()
+    assert decode(printed.encode(), Problem) == value
+
+
+def test_a_host_whose_socket_would_be_too_long_says_so(lab: CommandLab, tmp_path: Path) -> None:
+    done = lab.studio("host", environ={"XDG_RUNTIME_DIR": str(tmp_path / ("long" * 30))})
+    assert done.returncode == 2
+    assert "too long for a socket" in done.stderr
+    assert "Point XDG_RUNTIME_DIR at a shorter directory." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / ("long" * 30)).exists()
