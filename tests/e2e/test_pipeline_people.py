@@ -35,10 +35,10 @@ def ask_about(lab: Lab, word: str) -> None:
 
 
 def test_a_question_survives_kills_and_is_answered_from_anywhere(lab: Lab) -> None:
-    ask_about(lab, "fence")
-    run = lab.start("# Fence\n\nPaint the fence.", "--depth", "standard", "--on-gate", "wait")
+    ask_about(lab, "trellis")
+    run = lab.start("# Trellis\n\nPaint the trellis.", "--depth", "standard", "--on-gate", "wait")
     gate = lab.until(run, "gate.opened")["gate"]
-    assert gate["text"] == "Which fence?"
+    assert gate["text"] == "Which trellis?"
     lab.kill("worker")
     lab.kill("host")
     assert lab.studio("answer", run, gate["id"], "green", code=2).stderr.count("red or blue") == 1
@@ -47,17 +47,17 @@ def test_a_question_survives_kills_and_is_answered_from_anywhere(lab: Lab) -> No
     assert lab.ended(run)["status"] == "ready"
     assert len(lab.kinds(run, "gate.opened")) == 1
     assert [event["answer"] for event in lab.kinds(run, "gate.answered")] == ["blue"]
-    assert len(lab.asked("You are the architect", "fence")) == 1
-    planner = lab.asked("You are the planner", "fence")
+    assert len(lab.asked("You are the architect", "trellis")) == 1
+    planner = lab.asked("You are the planner", "trellis")
     assert "blue" in planner[0].prompt
 
 
 def test_without_a_person_a_gate_fails_and_resuming_waits_for_one(lab: Lab) -> None:
-    ask_about(lab, "gate")
+    ask_about(lab, "lattice")
     done = lab.studio(
-        "run", lab.brief("# Gate\n\nPaint the gate."), *lab.model(), "--depth", "standard", "--on-gate", "fail", code=8
+        "run", lab.brief("# Lattice\n\nPaint the lattice."), *lab.model(), "--depth", "standard", "--on-gate", "fail", code=8
     )
-    assert "Which gate?" in done.stdout
+    assert "Which lattice?" in done.stdout
     run = done.stdout.split()[0]
     resumed = threading.Thread(target=lambda: lab.studio("resume", run, code=0))
     resumed.start()
@@ -65,7 +65,7 @@ def test_without_a_person_a_gate_fails_and_resuming_waits_for_one(lab: Lab) -> N
     lab.studio("answer", run, gate["id"], "red")
     assert lab.ended(run, count=2)["status"] == "ready"
     resumed.join(60)
-    assert len(lab.asked("You are the architect", "gate")) == 1
+    assert len(lab.asked("You are the architect", "lattice")) == 1
 
 
 def test_defaults_answer_where_they_must(lab: Lab) -> None:

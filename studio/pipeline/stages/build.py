@@ -23,6 +23,9 @@ from studio.ports.workspace import MergeResult
 
 __all__ = ["build", "integrate", "waves"]
 
+_POLL_SECONDS = 0.1
+"""How often a task that is done after a restart, and not by this body's own start, is looked for."""
+
 
 class Built(Integrated, frozen=True):
     """Stage 5: every wave but the last is merged; `open` are the results of the last."""
@@ -79,7 +82,9 @@ async def _wave(spec: RunSpec, orders: list[TaskOrder]) -> tuple[AgentWork, ...]
     for order in orders:  # started in plan order, so that a replay starts the same ones
         with SetWorkflowID(f"{spec.run}.{spec.incarnation}.{order.id}"):
             handles.append(await DBOS.start_workflow_async(task_workflow, spec, order))
-    results: list[TaskResult | Problem] = [await handle.get_result() for handle in handles]
+    results: list[TaskResult | Problem] = [
+        await handle.get_result(polling_interval_sec=_POLL_SECONDS) for handle in handles
+    ]
     problems = [result for result in results if isinstance(result, Problem)]
     if problems:
         raise Stopped(problems[0])
