@@ -49,7 +49,7 @@ def configure(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "changes":
         parser.add_argument("--patch", action="store_true", help="print a patch that git apply takes")
     if name in {"accept", "reject"}:
-        _add_choice(parser)
+        _add_choice(parser, lines=name == "accept")
         parser.add_argument("--comment", metavar="TEXT", default="", help="kept with the decision; a revision is told")
     if name == "accept":
         parser.add_argument("--to", default="worktree", metavar="TARGET", help="worktree, index, commit or branch:NAME")
@@ -59,18 +59,21 @@ def configure(name: str, parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
+def _add_choice(parser: argparse.ArgumentParser, *, lines: bool) -> None:
     choice = parser.add_argument_group("which", "at least one")
     choice.add_argument("--all", action="store_true", help="every hunk that is not decided yet")
     choice.add_argument("--hunk", action="extend", nargs="+", default=[], metavar="ID", help="hunks, whole")
-    choice.add_argument(
-        "--lines",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="ID:RANGE",
-        help="lines of a hunk, numbered as `studio changes` shows them: h-1a2b:1-3,7",
-    )
+    if lines:
+        choice.add_argument(
+            "--lines",
+            action="extend",
+            nargs="+",
+            default=[],
+            metavar="ID:RANGE",
+            help="lines of a hunk, numbered as `studio changes` shows them: h-1a2b:1-3,7",
+        )
+    else:
+        parser.set_defaults(lines=[])
     choice.add_argument("--file", action="extend", nargs="+", default=[], metavar="PATH", help="all hunks of files")
 
 
@@ -123,7 +126,8 @@ async def _choose(client: HostClient, args: argparse.Namespace, verdict: Verdict
     changes = await client.ask(GetChangeSet(run_id))
     state = await client.ask(GetRun(run_id))
     if not (args.all or args.hunk or args.lines or args.file):
-        raise UsageError("Nothing is chosen.", "Give --all, --hunk ID, --lines ID:RANGE or --file PATH.")
+        lines = "--lines ID:RANGE, " if verdict is Verdict.ACCEPTED else ""
+        raise UsageError("Nothing is chosen.", f"Give --all, --hunk ID, {lines}or --file PATH.")
     hunks = [hunk.id for hunk in _hunks(changes) if hunk.id not in state.decisions] if args.all else []
     for path in args.file:
         hunks += [hunk.id for hunk in _file(changes, path, path_in(client.places, args, path)).hunks]

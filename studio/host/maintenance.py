@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from contextlib import suppress
 
 import studio
 from studio.domain.errors import UsageError
+from studio.domain.events import MemoryLearned, Record
 from studio.host.context import Caller, Context
+from studio.host.machines import forget_memory
 from studio.protocol import commands as c
 
 __all__ = ["collect", "erase", "read_events", "shutdown", "status"]
 
 MAX_RECORDS = 1_000
+_LEARNED = str(MemoryLearned.__struct_config__.tag)
 _PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*@")
 
 
@@ -28,7 +32,7 @@ async def read_events(context: Context, caller: Caller, command: c.ReadEvents) -
 
 
 async def erase(context: Context, caller: Caller, command: c.EraseRecords) -> c.Done:
-    """Erase payloads from the log."""
+    """Erase payloads from the log, and what memory learned of them; it is forgotten first, so that a failure can be repeated."""
     unknown = [seq for seq in command.records if not 1 <= seq <= context.hub.head]
     if unknown or not command.records:
         raise UsageError(
@@ -37,9 +41,25 @@ async def erase(context: Context, caller: Caller, command: c.EraseRecords) -> c.
         )
     if not command.reason.strip():
         raise UsageError("Erasing needs a reason.", "Say why with `--reason`.")
-    await asyncio.to_thread(context.parts.journal.erase, command.records, command.reason, caller.name)
+    learned = await asyncio.to_thread(_learned, context, set(command.records))
+    for item in {record.event.item.id for record in learned if isinstance(record.event, MemoryLearned)}:
+        with suppress(UsageError):  # it was forgotten before
+            await forget_memory(context, caller, c.ForgetMemory(item))
+    records = {*command.records, *(record.seq for record in learned)}
+    await asyncio.to_thread(context.parts.journal.erase, sorted(records), command.reason, caller.name)
     context.hub.forget()
     return c.Done()
+
+
+def _learned(context: Context, erased: set[int]) -> list[Record]:
+    """Return the records of memories that were learned in or from records that are to be erased."""
+    steps = {f"learn/{seq}" for seq in erased}
+    found: list[Record] = []
+    after = 0
+    while records := context.parts.journal.read(after, MAX_RECORDS, None, (_LEARNED,)):
+        found += [record for record in records if record.seq in erased or record.step in steps]
+        after = records[-1].seq
+    return found
 
 
 async def collect(context: Context, caller: Caller, command: c.CollectGarbage) -> c.Text:  # noqa: ARG001  # a handler's shape

@@ -62,8 +62,9 @@ def _validate(run: RunState, hunks: dict[str, Hunk], decision: Decision) -> None
         raise UsageError(f"Lines were given with a hunk that is {decision.verdict}.", "Lines can only be accepted.")
     wrong = [line for line in decision.lines if not 0 <= line < count]
     if wrong:
-        has = f"It has lines 0 to {count - 1}." if count else "It has no lines: decide it as a whole."
-        raise UsageError(f"Hunk {hunk.id} has no line {wrong[0]}.", has)
+        # People count from 1, as every listing shows them.
+        has = f"It has lines 1 to {count}." if count else "It has no lines: decide it as a whole."
+        raise UsageError(f"Hunk {hunk.id} has no line {wrong[0] + 1}.", has)
     if decision.verdict is Verdict.EDITED and not count:
         raise UsageError(f"Hunk {hunk.id} of {hunk.path} has no text to edit.", "Accept or reject it as a whole.")
 
@@ -88,7 +89,7 @@ async def remark(context: Context, caller: Caller, command: c.MakeRemark) -> c.D
     if given.hunk:
         hunk = _hunk(run, _hunks(changes), given.hunk)
         if not -1 <= given.line < max(len(hunk.lines), 1):
-            raise UsageError(f"Hunk {hunk.id} has no line {given.line}.", f"It has {len(hunk.lines)} lines, from 0.")
+            raise UsageError(f"Hunk {hunk.id} has no line {given.line + 1}.", f"It has lines 1 to {len(hunk.lines)}.")
     if not given.text.strip():
         raise UsageError("The remark is empty.", "Give a text.")
     made = Remark(caller.name, given.text, given.hunk, given.line, given.severity)

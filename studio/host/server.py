@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import re
@@ -106,9 +107,9 @@ class Server:
         except StudioError as error:
             log.info("connection refused: %s", error.what)
             await _refuse(channel, error.problem)
-        except Exception:
+        except Exception as error:
             log.exception("a connection failed")
-            await _refuse(channel, _internal(self.context.places))
+            await _refuse(channel, _internal(self.context.places, error))
         finally:
             await channel.close()
 
@@ -231,13 +232,15 @@ class Server:
             pack(answer)
         except StudioError as error:
             answer = msg.Refused(ask.id, error.problem)
-        except Exception:
+        except Exception as error:
             log.exception("%s failed", type(ask.command).__name__)
-            answer = msg.Refused(ask.id, _internal(self.context.places))
+            answer = msg.Refused(ask.id, _internal(self.context.places, error))
         client.outbox.answer(answer)
 
 
-def _internal(places: Places) -> Problem:
+def _internal(places: Places, error: Exception) -> Problem:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InternalError("The disk is full.", "Free space and try again.").problem
     return InternalError("Something is broken inside the studio.", f"The traceback is in {log_file(places)}.").problem
 
 

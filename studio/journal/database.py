@@ -27,6 +27,8 @@ __all__ = ["Database", "now_us"]
 
 _LOCK_KEY = 0x51_4C_53_4A
 """The PostgreSQL advisory lock every writer of a journal takes."""
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+"""No space for the data, or for the index of the write-ahead log, which the first connection makes."""
 _BEGIN_TRIES = 3
 _TRUSTED_SECONDS = 1.0
 """How long after its last use a server's connection is taken to be there."""
@@ -125,10 +127,7 @@ class Database:
         """Return the error people read for SQLAlchemy's or the driver's."""
         original: Any = error.orig if isinstance(error, DBAPIError) else error
         text = " ".join(str(original).split())
-        if (
-            getattr(original, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-            or getattr(original, "sqlstate", "") == "53100"
-        ):
+        if getattr(original, "sqlite_errorcode", 0) in _FULL or getattr(original, "sqlstate", "") == "53100":
             return InternalError(
                 f"The disk is full, nothing was written to the journal {self.name}.", "Free space and try again."
             )

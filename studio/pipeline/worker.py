@@ -44,6 +44,8 @@ __all__ = ["work"]
 log = logging.getLogger(__name__)
 _BATCH = 2000
 _WAIT_SECONDS = 5.0
+_LESSON = "learn-"
+"""What the ids of learning workflows begin with; the record's number follows."""
 
 
 _KINDS = tuple(
@@ -76,6 +78,8 @@ class Follower:
         self._seq = 0
         self._live = False
         self._answers: dict[tuple[RunId, GateId], str] = {}
+        self._lessons: set[int] = set()
+        """Records to learn from that came while no worker followed, and older ones."""
 
     def catch_up(self) -> None:
         """Read what is in the log so far; starts nothing yet."""
@@ -100,7 +104,22 @@ class Follower:
             if not self._runs[run].finished:
                 await deliver_answer(self._workflow(run), run, gate, answer)
         self._answers.clear()
+        await self._learn_missed()
         self._live = True
+
+    async def _learn_missed(self) -> None:
+        """Learn from what was decided and landed while no worker was there."""
+        begun = {flow.workflow_id for flow in await DBOS.list_workflows_async(
+            workflow_id_prefix=_LESSON, load_input=False, load_output=False
+        )}  # fmt: skip
+        for seq in sorted(self._lessons):
+            if f"{_LESSON}{seq}" not in begun:
+                await self._learn(seq)
+        self._lessons.clear()
+
+    async def _learn(self, seq: int) -> None:
+        with SetWorkflowID(f"{_LESSON}{seq}"):
+            await DBOS.enqueue_workflow_async(QUEUE, learn, seq)
 
     async def _end_gates(self, run: RunId) -> None:
         for gate in self._runs[run].gates:
@@ -146,6 +165,8 @@ class Follower:
                 self._runs[run].gates.discard(gate)
                 if not self._live:
                     self._answers[run, gate] = answer
+            case ChangesLanded() | HunkDecided() if not self._live:
+                self._lessons.add(record.seq)
             case _:
                 pass
 
@@ -161,8 +182,7 @@ class Follower:
             case RunFinished():
                 await close_scope(run)
             case ChangesLanded() | HunkDecided():
-                with SetWorkflowID(f"learn-{record.seq}"):
-                    await DBOS.enqueue_workflow_async(QUEUE, learn, record.seq)
+                await self._learn(record.seq)
             case _:
                 pass
 

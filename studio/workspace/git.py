@@ -167,6 +167,7 @@ class Git:
 
         Raises:
             RepositoryError: the repository cannot be written to.
+            InternalError: the disk is full.
             GitFailed: any other non-zero exit code.
 
         """
@@ -178,6 +179,8 @@ class Git:
             raise RepositoryError(
                 f"{self.git_dir} cannot be written to", "make the repository writable, or clone it somewhere that is"
             )
+        if re.search(r"No space left on device|Disk quota exceeded", stderr):
+            raise InternalError(f"the disk is full, git wrote nothing to {self.git_dir}", "free space and try again")
         raise GitFailed(args[0], done.returncode, stderr)
 
     def text(self, *args: str, data: bytes = b"") -> str:

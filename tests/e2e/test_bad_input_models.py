@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.belongings import belongings, scripted, told
 from tests.fakes.studio_lab import Lab
 
-CONFIG = 'idle_seconds = 5\n[models]\ncache = false\nattempts = 2\n'
+CONFIG = "idle_seconds = 5\n[models]\ncache = false\nattempts = 2\n"
 FAULTS = ("unauthorized", "quota", "not-found", "garbage", "empty", "refuse")
 PRICED = "openai/gpt-4o"
 
@@ -21,7 +21,7 @@ def rules() -> dict[str, object]:
     faults = [{"contains": [f"fault {fault}"], "fault": fault} for fault in FAULTS]
     nonsense = {"contains": ["fault nonsense"], "reply": "Colourless green ideas sleep furiously."}
     broken = {"contains": ["fault bad calls"], "tool_calls": [{"name": "edit", "arguments": '{"path": 7, "cont'}]}
-    strange = {"contains": ["fault strange tool"], "tool_calls": [{"name": "launch", "arguments": {}}]}
+    strange = {"contains": ["fault strange tool"], "tool_calls": [{"name": "launch", "arguments": "{}"}]}
     good = scripted()["rules"]
     assert isinstance(good, list)
     return {"rules": [*faults, nonsense, broken, strange, *good]}  # pyright: ignore[reportUnknownArgumentType]  # JSON

@@ -49,14 +49,17 @@ def told(done: subprocess.CompletedProcess[str], code: int, what: str, do: str =
     """
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     lines = done.stderr.splitlines()
-    assert lines[-2:-1] and lines[-2].startswith("studio: "), done.stderr
+    assert len(lines) > 1, done.stderr
+    assert lines[-2].startswith("studio: "), done.stderr
     assert lines[-1].startswith("        "), done.stderr
     assert what in lines[-2], done.stderr
     assert do in lines[-1], done.stderr
     assert "Traceback" not in done.stderr
 
 
-def scripted(path: str = "mul.py", content: str = "def mul(a: int, b: int) -> int:\n    return a * b\n") -> dict[str, object]:
+def scripted(
+    path: str = "mul.py", content: str = "def mul(a: int, b: int) -> int:\n    return a * b\n"
+) -> dict[str, object]:
     """Return the script of an instant model that writes one file, whatever it is asked."""
     call = {"name": "edit", "arguments": {"path": path, "content": content, "done": True}}
     return {"rules": [{"contains": ["You are the builder"], "reply": "Done.", "tool_calls": [call]}]}
