@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -64,6 +65,8 @@ def load_config(places: Places) -> Config:
     far = distant(_convert(given, Config, "configuration"))
     _merge(merged, given)
     config = _convert(merged, Config, "configuration")
+    if not all(0 <= amount < math.inf for amount in msgspec.structs.astuple(config.budget)):
+        raise UsageError("The configuration is wrong: a budget is no amount.", "Give 0 or more in `[budget]`.")
     if far and not trusted(places, config):
         raise UsageError(
             f"{places.config} sets {', '.join(far)}: your code would go where the repository says.",

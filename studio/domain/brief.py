@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 from typing import Any, cast
@@ -28,7 +29,9 @@ class FrontMatter(Value, frozen=True, forbid_unknown_fields=True):
 
     title: str = ""
     overlays: tuple[str, ...] = ()
+    """For people: no stage reads it."""
     languages: tuple[str, ...] = ()
+    """For people: languages are told from the files."""
     depth: Depth = Depth.AUTO
     budget: float | None = None
     """US dollars."""
@@ -141,8 +144,8 @@ def _front_matter(name: str, text: str) -> FrontMatter:
     except msgspec.ValidationError as error:
         known = ", ".join(FrontMatter.__struct_fields__)
         raise BriefError(f"The front matter of {name}: {error}.", f"The keys are {known}.") from None
-    if front.budget is not None and front.budget < 0:
-        raise BriefError(f"The front matter of {name}: the budget is negative.", "Give US dollars, 0 or more.")
+    if front.budget is not None and not 0 <= front.budget < math.inf:  # NaN compares with nothing: no budget would hold
+        raise BriefError(f"The front matter of {name}: the budget is no amount.", "Give US dollars, 0 or more.")
     return front
 
 

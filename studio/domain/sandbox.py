@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from studio.domain.value import Value
 
-__all__ = ["Command", "CommandResult", "Ending", "Limits", "Probe", "Service"]
+__all__ = ["Command", "CommandResult", "Ending", "Limits", "Probe"]
 
 MEBI = 1024 * 1024
 
@@ -78,12 +78,3 @@ class Probe(Value, frozen=True):
     """What to do to make it work."""
     toolchains: tuple[str, ...] = ()
     """Languages whose toolchain ran in it."""
-
-
-class Service(Value, frozen=True):
-    """A program that serves: what the run stage found when it started it."""
-
-    argv: tuple[str, ...]
-    port: int
-    ready: bool
-    detail: str = ""

@@ -23,7 +23,6 @@ from studio.models.wire import Delta, chat_messages, chat_tools
 __all__ = [
     "Price",
     "close_clients",
-    "context_size",
     "cost_of",
     "count_text",
     "count_tokens",
@@ -148,12 +147,6 @@ def max_output(model: str) -> int:
     """Return the most tokens a model can write in one reply; 0 if unknown."""
     entry = _entry(model) or {}
     limit = entry.get("max_output_tokens") or entry.get("max_tokens") or 0
-    return int(limit) if isinstance(limit, int | float) else 0
-
-
-def context_size(model: str) -> int:
-    """Return the tokens a model can read; 0 if unknown."""
-    limit = (_entry(model) or {}).get("max_input_tokens") or 0
     return int(limit) if isinstance(limit, int | float) else 0
 
 

@@ -27,8 +27,6 @@ from studio.protocol.messages import Job, MemoryChange, MemoryGet, SubsetJob
 
 __all__ = ["Jobs"]
 
-_SHOWN_BYTES = 256 * 1024
-
 
 class CheckJobParts(Value, frozen=True):
     """What differs between the jobs that check a tree."""

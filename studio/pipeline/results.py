@@ -74,7 +74,6 @@ class TaskOrder(Value, frozen=True):
     """Summaries of the tasks it builds on."""
     failures: str = ""
     """What failed, as text for a repair."""
-    quick: bool = False
 
 
 class AgentWork(Value, frozen=True):

@@ -111,11 +111,6 @@ class HostClient(Asks):
         """Whether there is a connection now."""
         return self._connected.is_set()
 
-    @property
-    def last_seq(self) -> int:
-        """The sequence number of the last record or snapshot that `events` or `follow` gave."""
-        return self._inbox.seq
-
     async def reconnect(self, *, start: bool = True) -> None:
         """Connect, anew if there was a connection before. Raises as `open` does."""
         for seconds in _RETRY_SECONDS:

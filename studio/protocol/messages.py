@@ -6,12 +6,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from studio.domain.checks import CheckResult, SubsetVerdict
 from studio.domain.errors import Problem
 from studio.domain.events import Record, decode_event, encode_event, kind_of
 from studio.domain.ids import RunId
 from studio.domain.value import Value
-from studio.protocol.commands import Command, Execute, Memories, RunCheck, SearchMemory
+from studio.protocol.commands import Command, Execute, RunCheck, SearchMemory
 
 PROTOCOL_VERSION = 1
 """Raised when an older peer could not take part. Peers of other versions are refused with a clear problem."""
@@ -227,10 +226,3 @@ class Completed(Value, frozen=True, tag=True):
 
 
 FromWorker: TypeAlias = Hello | Advanced | Streamed | Completed
-
-JOB_RESULTS: dict[type[Value], object] = {
-    RunCheck: CheckResult,
-    SubsetJob: SubsetVerdict,
-    SearchMemory: Memories,
-}
-"""Results of jobs that have another type than the command of their name, or no command."""

@@ -50,3 +50,10 @@ def test_a_repository_cannot_trust_itself(places: Places) -> None:
     places.config.write_text(f"trust = ['{places.worktree}']\n{FAR}")
     with pytest.raises(UsageError, match="yours alone"):
         load_config(places)
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1.0"])
+def test_a_budget_that_bounds_nothing_is_refused(places: Places, amount: str) -> None:
+    places.config.write_text(f"[budget]\nusd = {amount}\n")
+    with pytest.raises(UsageError, match="no amount"):
+        load_config(places)
