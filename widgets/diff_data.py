@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+
+from widgets.ansi import clean
+from widgets.wrapping import wrap
 
 __all__ = [
     "DiffFile",
@@ -15,6 +19,7 @@ __all__ = [
     "RowKind",
     "index_rows",
     "line_numbers",
+    "remark_lines",
 ]
 
 
@@ -96,13 +101,14 @@ class RowKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row: indices into the files, their hunks, their lines, and for a remark the remark's."""
+    """A row: indices into the files, their hunks, their lines, and for a remark the remark's and its line's."""
 
     kind: RowKind
     file: int
     hunk: int = -1
     line: int = -1
     remark: int = -1
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,20 @@ class RowIndex:
     longest: int = 0
 
 
-def index_rows(files: tuple[DiffFile, ...], remarks: dict[str, tuple[DiffRemark, ...]]) -> RowIndex:
-    """Return the rows of the files, remarks in their places."""
+def remark_lines(remark: DiffRemark, width: int) -> list[str]:
+    """Return a remark with its author as lines of at most `width` cells."""
+    return wrap(f"{clean(remark.author, 40)}: {clean(remark.text)}", max(20, width))
+
+
+def index_rows(files: tuple[DiffFile, ...], remarks: dict[str, tuple[DiffRemark, ...]], width: int) -> RowIndex:
+    """Return the rows of the files, remarks in their places with lines of `width` cells."""
+
+    def told(f: int, h: int, line: int, said: tuple[DiffRemark, ...]) -> Iterator[Place]:
+        for r, remark in enumerate(said):
+            if max(remark.line, -1) == line:
+                parts = range(len(remark_lines(remark, width)))
+                yield from (Place(RowKind.REMARK, f, h, line, r, part) for part in parts)
+
     index = RowIndex()
     rows = index.rows
     longest = 0
@@ -127,7 +145,7 @@ def index_rows(files: tuple[DiffFile, ...], remarks: dict[str, tuple[DiffRemark,
             index.hunk_rows.append(len(rows))
             rows.append(Place(RowKind.HUNK, f, h))
             said = remarks.get(hunk.key, ())
-            rows.extend(Place(RowKind.REMARK, f, h, -1, r) for r, remark in enumerate(said) if remark.line < 0)
+            rows.extend(told(f, h, -1, said))
             if hunk.note:
                 rows.append(Place(RowKind.NOTE, f, h))
             by_line = {remark.line for remark in said if remark.line >= 0}
@@ -135,9 +153,7 @@ def index_rows(files: tuple[DiffFile, ...], remarks: dict[str, tuple[DiffRemark,
                 longest = max(longest, len(line.text))
                 rows.append(Place(RowKind.LINE, f, h, number))
                 if number in by_line:
-                    rows.extend(
-                        Place(RowKind.REMARK, f, h, number, r) for r, said_ in enumerate(said) if said_.line == number
-                    )
+                    rows.extend(told(f, h, number, said))
     return RowIndex(rows, index.hunk_rows, index.file_rows, longest)
 
 

@@ -21,6 +21,7 @@ from widgets.diff_data import (
     RowKind,
     index_rows,
     line_numbers,
+    remark_lines,
 )
 from widgets.lines import MAX_CELLS, LineView, fit
 from widgets.syntax import Span, highlight
@@ -88,6 +89,7 @@ class DiffView(LineView):
         self._marks: dict[str, DiffMark] = {}
         self._remarks: dict[str, tuple[DiffRemark, ...]] = {}
         self._index = RowIndex()
+        self._remark_width = 0
         self._anchor = -1
         self._numbers: dict[str, list[tuple[str, str]]] = {}
         self._colours: dict[str, list[list[Span]]] = {}
@@ -99,7 +101,7 @@ class DiffView(LineView):
         """Show the files. The cursor stays on its hunk if it is still there."""
         held = self.hunk
         self._files, self._remarks = files, remarks or {}
-        self._index = index_rows(files, self._remarks)
+        self._reindex()
         self._anchor = -1
         self._colours.clear()
         self._numbers.clear()
@@ -107,6 +109,18 @@ class DiffView(LineView):
         self.paint()
         if held is None or not self.go_to_hunk(held.key):
             self.go(self._index.hunk_rows[0] if self._index.hunk_rows else 0)
+
+    def _reindex(self) -> None:
+        self._remark_width = self.room - GUTTER - 1
+        self._index = index_rows(self._files, self._remarks, self._remark_width)
+
+    def on_resize(self) -> None:
+        """Wrap remarks anew."""
+        if self._remarks and self._remark_width != self.room - GUTTER - 1:
+            held, self._anchor = self.place, -1
+            self._reindex()
+            self.place_cursor(self._index.rows.index(held) if held in self._index.rows else self.cursor)
+            self.paint()
 
     def set_marks(self, marks: dict[str, DiffMark]) -> None:
         """Show the decisions."""
@@ -216,8 +230,9 @@ class DiffView(LineView):
             return [Segment(" " * GUTTER), Segment(clean(hunk.note), self.tone("line--soft"))]
         remark = self._remarks[hunk.key][place.remark]
         style = self.tone("diff--remark" if remark.severity == "note" else "diff--warning")
-        glyph = {"warning": "!", "error": "✗"}.get(remark.severity, "“")
-        return [Segment(f"{' ' * (GUTTER - 2)}{glyph} {clean(remark.author, 40)}: {clean(remark.text)}", style)]
+        glyph = {"warning": "!", "error": "✗"}.get(remark.severity, "“") if place.part == 0 else " "
+        lines = remark_lines(remark, self._remark_width)
+        return [Segment(f"{' ' * (GUTTER - 2)}{glyph} {lines[place.part] if place.part < len(lines) else ''}", style)]
 
     def _file_row(self, file: DiffFile) -> list[Segment]:
         ground = self.tone("diff--file")

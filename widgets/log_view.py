@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
 from widgets.ansi import AnsiLines, clean, visible
 from widgets.lines import LineView
+from widgets.wrapping import wrap_cuts
 
 __all__ = ["LogView"]
 
@@ -117,7 +117,7 @@ class LogView(LineView):
 
     def _place(self, lines: Iterable[tuple[str, Text | str]]) -> None:
         """Add the rows of `lines`; the oldest block goes when there are too many."""
-        rows = [(kind, row) for kind, line in lines for row in _wrap(line, self._wrapped_at)]
+        rows = [(kind, row) for kind, line in lines for row in _rows(line, self._wrapped_at)]
         for row in rows:
             if not self._blocks or len(self._blocks[-1]) >= _BLOCK:
                 self._blocks.append([])
@@ -173,35 +173,14 @@ def _patch_kind(line: str) -> str:
     return {"+": "added", "-": "removed"}.get(line[:1], "plain")
 
 
-def _wrap(line: Text | str, width: int) -> list[Text] | list[str]:
-    """Return the rows of a line, cut between words where that wastes little; none is wider than `width` cells."""
-    plain = line if isinstance(line, str) else line.plain
-    if width <= 0 or (len(plain) <= width and plain.isascii()) or cell_len(plain) <= width:
-        return [line]  # pyright: ignore[reportReturnType] one of either kind
-    cuts: list[int] = []
-    start = 0
-    while start < len(plain):
-        end = _reach(plain, start, width)
-        space = plain.rfind(" ", start + width * 2 // 3, end)
-        if end < len(plain) and space > start:
-            end = space + 1
-        cuts.append(end)
-        start = end
+def _rows(line: Text | str, width: int) -> Sequence[Text | str]:
+    """Return a line as rows of at most `width` cells."""
+    cuts = wrap_cuts(line if isinstance(line, str) else line.plain, width)
+    if not cuts:
+        return [line]
     if isinstance(line, str):
-        return [line[a:b] for a, b in pairwise([0, *cuts])]
-    return list(line.divide(cuts[:-1]))
-
-
-def _reach(text: str, start: int, width: int) -> int:
-    """Return the index after the last character from `start` on that is within `width` cells; at least one is."""
-    if text.isascii():
-        return min(len(text), start + width)
-    cells = 0
-    for at in range(start, len(text)):
-        cells += cell_len(text[at])
-        if cells > width:
-            return max(at, start + 1)
-    return len(text)
+        return [line[start:end] for start, end in pairwise([0, *cuts, len(line)])]
+    return list(line.divide(cuts))
 
 
 def _without_links(style: Style | None) -> Style | None:

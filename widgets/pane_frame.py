@@ -33,9 +33,9 @@ class PaneFrame(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = []
     DEFAULT_CSS = """
     PaneFrame {
-        border: round $pane-border; background: $pane; border-title-color: $ink-soft; border-subtitle-color: $ink-soft;
+        border: round $pane-border; background: $pane; border-title-color: $ink; border-subtitle-color: $ink-soft;
         padding: 0;
-        &:focus-within, &:focus { border: round $focus; }
+        &:focus-within, &:focus { border: round $focus; border-title-color: $focus; }
     }
     """
 
@@ -43,7 +43,7 @@ class PaneFrame(Vertical):
         """Show the tabs. Titles are ours, never a stranger's text."""
         parts: list[Content] = []
         for tab in tabs:
-            look = "bold $focus" if tab.active else "$ink-soft"
+            look = "bold" if tab.active else "not bold $ink-soft"
             text = f"{tab.number} {tab.title}{tab.alert}"
             parts.append(Content.from_markup(f"[@click={tab.action}]$text[/]", text=text).stylize(look))
         self.border_title = Content(" │ ").join(parts) if parts else Content("")

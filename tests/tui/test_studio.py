@@ -333,8 +333,7 @@ async def test_three_columns_hold_five_panes(tmp_path: Path) -> None:
         assert region["brief"].right <= region["timeline"].x
         assert region["checks"].y >= region["timeline"].bottom
         assert region["console"].y >= region["brief"].bottom
-        assert region["console"].y >= region["brief"].bottom
-        assert region["timeline"].bottom == region["console"].bottom
+        assert region["files"].bottom == region["checks"].bottom == region["console"].bottom
 
 
 async def test_every_binding_id_does_something_on_an_empty_studio(tmp_path: Path) -> None:

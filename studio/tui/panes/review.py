@@ -73,7 +73,7 @@ class ReviewPane(Pane):
         self._present((wanted, len(run.remarks)), run)
         self.view.set_marks(present.diff_marks(run))
         said = present.verdict(run, self.store.changes).text
-        parts = (present.landing_said(run), said, present.counts(run, self.store.changes))
+        parts = (present.landing_said(run), present.counts(run, self.store.changes), said)
         self.set_subtitle(" │ ".join(part for part in parts if part))
 
     def _present(self, shown: tuple[object, ...], run: RunState | None) -> None:

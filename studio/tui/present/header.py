@@ -100,7 +100,11 @@ def model_label(run: RunState) -> str:
 
 
 def _short_model(run: RunState) -> str:
-    return "replay" if is_replay(run) else clean(model_name(run.model or run.options.model).rsplit("/", 1)[-1], 18)
+    return (
+        "replay"
+        if is_replay(run)
+        else clean(model_name(run.model or run.options.model).split(" at ")[0].rsplit("/", 1)[-1], 18)
+    )
 
 
 def _cost(run: RunState) -> str:

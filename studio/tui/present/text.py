@@ -49,4 +49,6 @@ def model_name(spec: str) -> str:
     kind, _, rest = spec.partition(":")
     if kind in {"replay", "manual"} and rest:
         return f"{kind} {clean(rest.rstrip('/').rsplit('/', 1)[-1], 24)}"
-    return clean(spec, 32)
+    name, _, base = spec.partition("@")
+    server = base.split("://")[-1].split("/")[0]
+    return clean(name, 32) + (f" at {clean(server, 24)}" if server else "")

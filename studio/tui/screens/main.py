@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["MainScreen"]
 
 SIDE_COLUMNS = (32, 52)
+SMALLEST = (40, 10)
+"""Cells wide and high below which there is no room for a pane."""
 TICK_SECONDS = 1.0
 ANNOUNCE_SECONDS = 6.0
 
@@ -82,6 +84,7 @@ class MainScreen(MainActions, Screen[None]):
         """Lay out."""
         yield StatusBar(header_items(self.store))
         yield Static(id="trouble", markup=False)
+        yield Static(id="too-small", markup=False)
         with Container(id="panes"):
             for kind in self.PANE_TYPES:
                 yield kind(self.store)
@@ -199,6 +202,12 @@ class MainScreen(MainActions, Screen[None]):
 
     def rearrange(self) -> None:
         """Show the panes this size has room for."""
+        tiny = self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        self.set_class(tiny, "-tiny")
+        if tiny:
+            here = f"{self.size.width}x{self.size.height}"
+            wanted = f"{SMALLEST[0]}x{SMALLEST[1]}"
+            self.query_one("#too-small", Static).update(Content(f"Too small: {here}.\nThe studio needs {wanted}."))
         layout = arrange(self.size.width, self.size.height, self.recent, zoomed=self.zoomed)
         self._layout_now = layout
         for name in ("wide", "medium", "narrow"):
