@@ -299,7 +299,17 @@ async def test_a_lost_connection_comes_back_with_everything(tmp_path: Path) -> N
         assert at.session.connections == 2
 
 
-@pytest.mark.parametrize("size", [(20, 5), (60, 20), (80, 24), (100, 30), (120, 40), (160, 48), (300, 90)])
+async def test_a_terminal_too_small_is_told_so_and_a_larger_one_shows_the_panes(tmp_path: Path) -> None:
+    async with desk(tmp_path, told_review, (20, 5)) as at:
+        said = at.main.query_one("#too-small")
+        assert said.region.area
+        assert not at.main.query_one("#panes").region.area
+        await at.pilot.resize_terminal(40, 10)
+        await at.until(lambda: at.main.query_one("#panes").region.area)
+        assert not said.region.area
+
+
+@pytest.mark.parametrize("size", [(40, 10), (60, 20), (80, 24), (100, 30), (120, 40), (160, 48), (300, 90)])
 async def test_nothing_is_clipped_at_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     async with desk(tmp_path, told_review, size) as at:
         for pane in PANES:

@@ -13,7 +13,6 @@ from textual.widgets import Static, TextArea
 
 from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
-from widgets.dialogs import AskLine, Choice, Choose
 
 __all__ = ["BriefEditor", "BriefPane"]
 
@@ -203,6 +202,7 @@ class BriefPane(Pane):
 
     async def _choose(self) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine, Choice, Choose
 
         await self.save()
         found = {brief.name: brief for brief in (await self.store.host.ask(c.ListBriefs())).briefs}

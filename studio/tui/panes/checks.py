@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 
 from studio.tui.panes.base import Pane, answered
 from widgets.checks_view import ChecksView
-from widgets.dialogs import AskLine, ShowText
 from widgets.tree_lines import TreeLines
 
 __all__ = ["ChecksPane"]
@@ -66,6 +65,7 @@ class ChecksPane(Pane):
 
     async def _output(self, check: str) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import ShowText
 
         run = self.store.run
         result = run.checks.get(check) if run is not None else None
@@ -98,6 +98,7 @@ class ChecksPane(Pane):
 
     async def _waive(self) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine
 
         row, run = self.view.current, self.store.run
         result = run.checks.get(row.check) if row is not None and run is not None else None

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 
 from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
-from widgets.dialogs import ShowText
 from widgets.file_tree_view import FileTreeView
 from widgets.tree_lines import TreeLines
 
@@ -100,6 +99,7 @@ class FilesPane(Pane):
 
     async def _open(self, path: str) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import ShowText
 
         blob = await self.store.host.ask(c.ReadFile(path, self.source))
         if b"\0" in blob.data[:8192]:

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from studio.tui.panes.base import Pane, answered
 from studio.tui.present.text import plural
 from studio.tui.store import Store
-from widgets.dialogs import AskLine, AskText, ConfirmPatch
 from widgets.diff_data import DiffFile, DiffHunk
 from widgets.diff_view import DiffView
 
@@ -192,6 +191,7 @@ class ReviewPane(Pane):
         from studio.domain.changes import Decision, Verdict
         from studio.domain.ids import HunkId
         from studio.tui.present.review import new_side
+        from widgets.dialogs import AskText
 
         hunk, file = self.view.hunk, self.view.file
         if hunk is None or file is None or not hunk.lines:
@@ -210,6 +210,7 @@ class ReviewPane(Pane):
         from studio.domain.changes import Remark
         from studio.domain.ids import HunkId
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine
 
         hunk, place, run = self.view.hunk, self.view.place, self.store.run
         if hunk is None or place is None or run is None:
@@ -225,6 +226,7 @@ class ReviewPane(Pane):
 
     async def _revise(self) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine
 
         run = self.store.run
         if run is None or not run.changeset:
@@ -282,6 +284,7 @@ class ReviewPane(Pane):
 
     async def _undo(self) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import ConfirmPatch
 
         preview = await self.store.host.ask(c.PreviewUndo())
         about = "Undoing writes exactly this, and can be undone itself."

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 
 from studio.tui.panes.base import Pane, answered
 from studio.tui.store import Store
-from widgets.dialogs import AskLine, Choice, Choose, ShowText
 from widgets.timeline_view import TimelineView
 from widgets.tree_lines import TreeLines
 
@@ -75,6 +74,7 @@ class TimelinePane(Pane):
     async def _open(self) -> None:
         from studio.protocol import commands as c
         from studio.tui.present.detail import readable
+        from widgets.dialogs import ShowText
 
         row, run = self.view.current, self.store.run
         if row is None or run is None:
@@ -103,6 +103,7 @@ class TimelinePane(Pane):
     async def _answer(self, id_: str) -> None:
         from studio.domain.ids import GateId
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine, Choice, Choose
 
         run = self.store.run
         gate = run.gates.get(GateId(id_)) if run is not None else None
@@ -122,6 +123,7 @@ class TimelinePane(Pane):
 
     async def _tell(self) -> None:
         from studio.protocol import commands as c
+        from widgets.dialogs import AskLine
 
         run = self.store.run
         if run is None or run.status.final:

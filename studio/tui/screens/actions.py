@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from studio.tui.panes.base import answered, guarded
 from studio.tui.panes.brief import BriefPane
-from widgets.dialogs import AskLine, Choice, Choose
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -111,6 +110,8 @@ class MainActions(Base):
 
     async def choose_model(self) -> str:
         """Ask for the model of the next run and remember it; empty if none was given."""
+        from widgets.dialogs import AskLine
+
         about = (
             "Which model? For instance auto, anthropic/claude-sonnet-4-5, openai/gpt-5, ollama/qwen3, "
             "replay:FILE or manual:DIR."
@@ -141,6 +142,7 @@ class MainActions(Base):
 
     async def _runs(self) -> None:
         from studio.tui.present.timeline import run_label
+        from widgets.dialogs import Choice, Choose
 
         runs = list(self.store.state.runs.values()) if self.store.state is not None else []
         if not runs:
