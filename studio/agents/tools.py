@@ -130,7 +130,7 @@ def read_call(name: str, arguments: str, allowed: tuple[str, ...]) -> ToolArgume
         return BadCall(f"There is no tool {name[:60]!r}. The tools are: {', '.join(allowed)}.")
     try:
         loaded: Any = msgspec.json.decode(arguments.strip() or "{}")
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         return BadCall(
             f"The arguments of {name} are not JSON ({error}). Call it again with one JSON object; escape quotes, "
             "backslashes and newlines inside strings."

@@ -96,7 +96,7 @@ class CheckRunner:
             result = await check.run(context)
         except StudioError as error:
             result = not_run(check.name, job, error.what)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             result = not_run(check.name, job, f"the check itself failed: {error}")
         finally:
             await follower.close()

@@ -136,7 +136,7 @@ def _read(ran: Ran, nonce: str) -> _Report | None:
         if found:
             try:
                 return msgspec.json.decode(rest.split(b"\n", 1)[0], type=_Report)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return None
     return None
 

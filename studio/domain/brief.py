@@ -132,6 +132,10 @@ def _front_matter(name: str, text: str) -> FrontMatter:
             f"The front matter of {name} is not YAML{where}: {getattr(error, 'problem', None) or error}.",
             "Write `key: value` lines between the `---` lines.",
         ) from None
+    except RecursionError:
+        raise BriefError(
+            f"The front matter of {name} is nested too deep.", "Write `key: value` lines between the `---` lines."
+        ) from None
     if loaded is None:
         return FrontMatter()
     if not isinstance(loaded, dict):

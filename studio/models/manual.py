@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,16 +189,19 @@ class ManualGateway:
             path = self._path(identity, end)
             try:
                 state = path.stat()
+                if not stat.S_ISREG(state.st_mode):  # a pipe may be read for ever
+                    continue
                 version = (state.st_ino, state.st_mtime_ns, state.st_size)
                 if version == told:
                     continue
-                data = path.read_bytes()[: _LARGEST_REPLY + 1]
+                with path.open("rb") as file:
+                    data = file.read(_LARGEST_REPLY + 1)
             except OSError:
                 continue
             problem = self._path(identity, "problem.md")
             try:
                 message = read(data)
-            except (ValueError, msgspec.DecodeError) as error:
+            except (ValueError, msgspec.DecodeError, RecursionError) as error:
                 text = (
                     f"# {path.name} cannot be used\n\n{error}\n\nPut a better one in its place; the run still waits.\n"
                 )

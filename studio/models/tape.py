@@ -101,6 +101,8 @@ def read_tape(path: Path) -> Tape:
 
     """
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe may be read for ever
+            raise UsageError(f"{path} is no file.", "Name a file that --record wrote.")
         if path.stat().st_size > _LARGEST_BYTES:
             raise UsageError(f"{path} is larger than {_LARGEST_BYTES >> 20} MiB.", "Name a file that --record wrote.")
         lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
@@ -120,7 +122,7 @@ def read_tape(path: Path) -> Tape:
         for line in lines[1:]:
             number += 1
             entries.append(decode(line, TapeEntry))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a replay: line {number}: {error}.", "Name a file that --record wrote."
         ) from error

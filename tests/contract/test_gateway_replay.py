@@ -129,12 +129,26 @@ async def test_the_identity_is_the_recorded_replies(store: JournalStore, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b'{"studio_replay": 1}', b"\xff\n", b'{"studio_replay":99,"recorded":"","model":""}']
+    "content",
+    [
+        b'{"studio_replay":1,"recorded":"","model":"","more":' + b"[" * 100_000,
+        b"",
+        b"hello",
+        b'{"studio_replay": 1}',
+        b"\xff\n",
+        b'{"studio_replay":99,"recorded":"","model":""}',
+    ],
 )
 def test_what_is_not_a_replay_is_refused(store: JournalStore, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(UsageError, match="replay"):
         gateway(store, f"replay:{tmp_path / 'file'}")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "/"])
+def test_what_may_be_read_for_ever_is_refused(store: JournalStore, path: str) -> None:
+    with pytest.raises(UsageError):
+        gateway(store, f"replay:{path}")
 
 
 def test_a_missing_file_is_refused(store: JournalStore, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ class _Reader:
                 continue
             try:
                 loaded: dict[str, object] = msgspec.json.decode(piece, type=dict[str, object])
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
                 self._problem(
                     self.at,
                     f'a tool fence holds one JSON object a line, such as {{"tool": "read", "path": "a.py"}} ({error})',
@@ -291,6 +291,6 @@ def _bare(path: str) -> str:
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return False
     return True

@@ -6,12 +6,14 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio.agents.edits.apply import apply_edits
 from studio.agents.edits.formats import EditFormat, parse_reply
 from studio.agents.edits.write import WorktreeFiles, write_outcome
+from studio.agents.tools import TOOL_NAMES, BadCall, read_call
 
 GOOD = {
     "src/a.py": "def f():\n    return 1\n\n\ndef g():\n    return 2\n",
@@ -182,3 +184,10 @@ def test_no_reply_crashes_or_escapes(reply: str, form: EditFormat) -> None:
 def test_the_good_parts_apply() -> None:
     for reply in (BLOCK, WHOLE, DIFF, LINES):
         assert _take(reply) == ("", True), reply
+
+
+@pytest.mark.parametrize("deep", ["[" * 200_000, '{"path":' * 100_000, '{"path": "\ud800"}'])
+def test_arguments_no_parser_takes_are_refused_with_a_message(deep: str) -> None:
+    assert isinstance(read_call("read", deep, TOOL_NAMES), BadCall)
+    for form in EditFormat:
+        assert parse_reply(f"```tool\n{deep}\n```\n", form).problems

@@ -52,6 +52,12 @@ def test_a_repository_cannot_trust_itself(places: Places) -> None:
         load_config(places)
 
 
+def test_a_configuration_that_is_nested_too_deep_is_told(places: Places) -> None:
+    places.config.write_text(f"name = {'[' * 100_000}\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_config(places)
+
+
 @pytest.mark.parametrize("amount", ["nan", "inf", "-1.0"])
 def test_a_budget_that_bounds_nothing_is_refused(places: Places, amount: str) -> None:
     places.config.write_text(f"[budget]\nusd = {amount}\n")

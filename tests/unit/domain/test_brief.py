@@ -43,6 +43,7 @@ def test_front_matter_is_read() -> None:
         ("---\nbudget: .nan\n---\nDo it.\n", "no amount"),
         ("---\nbudget: .inf\n---\nDo it.\n", "no amount"),
         ("---\naccept: {a: 1}\n---\nDo it.\n", "accept"),
+        (f"---\ncontext: {'[' * 3000}\n---\nDo it.\n", "too deep"),
         ("---\ntitle: !!python/object/apply:os.system [id]\n---\nDo it.\n", "not YAML"),
     ],
 )
