@@ -17,7 +17,7 @@ from studio.domain.events import RunTold, TaskFinished, TaskStarted
 from studio.domain.ids import ArtifactId, content_digest
 from studio.domain.memory import ContextPack
 from studio.domain.plan import Requirement, Task
-from studio.domain.stages import Depth, Stage
+from studio.domain.stages import Stage
 from studio.domain.value import Value, decode, encode
 from studio.pipeline.acting import Acted, Results, Worksite, act
 from studio.pipeline.asking import Asked, ask
@@ -45,7 +45,6 @@ class Inputs(Value, frozen=True):
 
 
 async def order_of(
-    spec: RunSpec,
     stage: Stage,
     task: Task,
     tree: str,
@@ -71,7 +70,6 @@ async def order_of(
         attempt,
         upstream,
         failures,
-        spec.depth is Depth.QUICK,
     )
 
 

@@ -7,6 +7,7 @@ settings or the network happens inside a step.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import msgspec
@@ -17,6 +18,7 @@ from studio.domain.errors import (
     Cancelled,
     ChecksFailed,
     GateWaiting,
+    InternalError,
     Problem,
     SandboxUnavailable,
     UsageError,
@@ -43,6 +45,8 @@ from studio.pipeline.steps import SPENT, RunSpec, Stopped, step, timed_step
 
 __all__ = ["run_workflow"]
 
+log = logging.getLogger(__name__)
+
 
 @DBOS.workflow(name="run")
 async def run_workflow(run_id: RunId, incarnation: int) -> str:
@@ -53,6 +57,12 @@ async def run_workflow(run_id: RunId, incarnation: int) -> str:
         ended = await _stages(spec)
     except Stopped as stopped:
         ended = _ending(stopped.problem)
+    except Exception as error:  # a run never stays open because of a bug in its body
+        if type(error).__module__.startswith("dbos"):
+            raise  # the engine's own: it ends or repeats the workflow
+        log.exception("the body of %s failed", run_id)
+        what = f"The run failed: {type(error).__name__}: {error}."
+        ended = _ending(InternalError(what, "The traceback is in the worker's log; report it.").problem)
     return await DBOS.run_step_async({"name": "finish"}, _finish, spec, ended)
 
 

@@ -60,7 +60,7 @@ async def build(spec: RunSpec, recalled: Recall, understood: Understanding, plan
                 tree, transitions = merged.tree, transitions + merged.transitions
             orders = [
                 await order_of(
-                    spec, Stage.BUILD, task, tree, recalled, understood,
+Stage.BUILD, task, tree, recalled, understood,
                     upstream=tuple(f"{need}: {summaries[need]}" for need in task.needs if need in summaries),
                 )
                 for task in wave
@@ -146,7 +146,7 @@ async def _resolve(
     goal = "Bring the other side's changes into these files such that both sides' intent holds."
     task = Task(TaskId(f"M{attempt}"), f"merge {', '.join(merged.conflicts)}", goal, files=merged.conflicts)
     order = await order_of(
-        spec, Stage.INTEGRATE, task, tree, recalled, understood, role="integrator", attempt=attempt, failures=text
+        Stage.INTEGRATE, task, tree, recalled, understood, role="integrator", attempt=attempt, failures=text
     )
     done = await work_on(spec, order)
     if done.ok and done.after != done.before:

@@ -39,7 +39,7 @@ async def _loop(spec: RunSpec, recalled: Recall, understood: Understanding, firs
         number = len(rounds)
         task = Task(TaskId(f"F{number}"), f"repair {', '.join(rounds[-1].failed)}", "Make the failing checks pass.")
         order = await order_of(
-            spec, Stage.REPAIR, task, rounds[-1].tree, recalled, understood, role="builder",
+Stage.REPAIR, task, rounds[-1].tree, recalled, understood, role="builder",
             attempt=number, failures=rounds[-1].text,
         )  # fmt: skip
         try:

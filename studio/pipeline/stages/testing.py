@@ -36,7 +36,7 @@ async def write_tests(spec: RunSpec, recalled: Recall, understood: Understanding
         names = tuple(requirement.id for requirement in understood.requirements)
         task = Task(TaskId("V1"), "tests for the acceptance criteria", _GOAL, requirements=names, role="test-writer")
         order = await order_of(
-            spec, Stage.TEST, task, merged.tree, recalled, understood, upstream=merged.summaries, role="test-writer"
+            Stage.TEST, task, merged.tree, recalled, understood, upstream=merged.summaries, role="test-writer"
         )
         work = await work_on(spec, order)
         if work.after == work.before:
