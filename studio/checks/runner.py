@@ -171,7 +171,7 @@ class _Context:
         if found is None:
             ran = await self.run(("sh", "-c", _FIND, "sh", *_TOOLS), on_output=lambda _: None)
             if ran.result.ending is not Ending.EXITED:
-                raise SandboxUnavailable("the sandbox could not run `sh`", "Run `studio doctor`.")
+                raise SandboxUnavailable("The sandbox could not run `sh`.", "Run `studio doctor`.")
             found = self._tools[self._sandbox] = frozenset(ran.text.split())
         return tool in found
 

@@ -33,7 +33,7 @@ async def choose(level: str, config: Config, need: tuple[str, ...] = ("python",)
     """
     level = level or config.sandbox
     if level not in LEVELS:
-        raise UsageError(f"no sandbox level `{level}`", f"use one of {', '.join(LEVELS)}")
+        raise UsageError(f"No sandbox level `{level}`.", f"Use one of {', '.join(LEVELS)}.")
     candidates = {"docker": lambda: DockerSandbox(config.image), "bubblewrap": BubblewrapSandbox}
     probes: list[Probe] = []
     for name, make in candidates.items():
@@ -46,7 +46,7 @@ async def choose(level: str, config: Config, need: tuple[str, ...] = ("python",)
             return sandbox, probes
         await sandbox.close()
         if level == name:
-            raise SandboxUnavailable(f"the {name} sandbox does not work: {probe.detail}", probe.do)
+            raise SandboxUnavailable(f"The {name} sandbox does not work: {probe.detail}.", probe.do)
     return None, probes
 
 

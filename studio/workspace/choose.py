@@ -34,11 +34,13 @@ def accepted_hunks(changes: ChangeSet, decisions: Mapping[str, Decision]) -> tup
     for name, decision in decisions.items():
         hunk = hunks.get(HunkId(name))
         if hunk is None:
-            raise UsageError(f"there is no hunk {name} in this change set", "list its hunks with `studio diff`")
+            raise UsageError(
+                f"There is no hunk {name} in this change set.", "List its hunks with `studio changes RUN`."
+            )
         if any(not 0 <= line < len(hunk.lines) for line in decision.lines):
-            raise UsageError(f"hunk {name} has {len(hunk.lines)} lines, numbered from 0", "choose lines it has")
+            raise UsageError(f"Hunk {name} has {len(hunk.lines)} lines, numbered from 0.", "Choose lines it has.")
         if decision.verdict is Verdict.EDITED and not hunk.lines:
-            raise UsageError(f"hunk {name} has no text to edit", "accept or reject it as a whole")
+            raise UsageError(f"Hunk {name} has no text to edit.", "Accept or reject it as a whole.")
     return tuple(name for name in hunks if name in decisions and decisions[name].verdict in _TAKEN)
 
 
@@ -117,8 +119,8 @@ def replacement(hunk: Hunk, decision: Decision, encoding: str) -> list[bytes]:
             return split_lines(decision.text.encode(encoding))
         except UnicodeEncodeError as error:
             raise UsageError(
-                f"the edit of {hunk.id} has characters that {hunk.path} cannot hold: it is not UTF-8",
-                "use characters of Latin-1, or convert the file first",
+                f"The edit of {hunk.id} has characters that {hunk.path} cannot hold: it is not UTF-8.",
+                "Use characters of Latin-1, or convert the file first.",
             ) from error
     chosen = set(decision.lines) if decision.lines else set(range(len(hunk.lines)))
     kept = (

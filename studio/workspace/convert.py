@@ -37,7 +37,7 @@ class Converter:
         filtered = [path for path, names in self._marked.items() if "filter" in names]
         if filtered:
             raise UsageError(
-                f"{filtered[0]} is under a clean filter", "reject its hunks: the studio never runs filters"
+                f"{filtered[0]} is under a clean filter.", "Reject its hunks: the studio never runs filters."
             )
 
     def _attributes(self, paths: Sequence[str]) -> dict[str, set[str]]:
@@ -75,7 +75,7 @@ class Converter:
             raise moved(path)
         result = self._by_lines(now, before, after, content)
         if self._clean(path, result) != after:
-            raise UsageError(f"the attributes of {path} forbid a change of single lines", "reject its hunks")
+            raise UsageError(f"The attributes of {path} forbid a change of single lines.", "Reject its hunks.")
         return result
 
     def check(self, path: str, now: bytes, before: str) -> None:

@@ -21,26 +21,28 @@ def conflict(store: Store, changes: ChangeSet, decisions: Mapping[str, Decision]
     hunk, file = _first_hunk(store, changes, decisions, goal)
     paths = _named(goal.conflicts)
     if hunk is None or file is None:
-        return LandingConflict(f"{paths} does not merge into {goal.part.value}", "revise the run on what is there now")
+        return LandingConflict(
+            f"{paths} does not merge into {goal.part.value}.", "Revise the run on what is there now."
+        )
     if goal.part is Part.WORKTREE:
         return LandingConflict(
-            f"hunk {hunk.id} does not merge: {hunk.path} has changed there since the run started",
-            "reject the hunk, or revise the run on what is there now",
+            f"Hunk {hunk.id} does not merge: {hunk.path} has changed there since the run started.",
+            "Reject the hunk, or revise the run on what is there now.",
         )
     what = "committed" if goal.part is Part.HEAD else "staged"
     line = _lacking(store, file, hunk, changes.base_tree, goal.before)
     needs = f"line {line} of {hunk.path}" if line else hunk.path
     return LandingConflict(
-        f"hunk {hunk.id} needs {needs}, which is not {what}",
-        f"have that {what} first, reject the hunk, or land in the working tree",
+        f"Hunk {hunk.id} needs {needs}, which is not {what}.",
+        f"Have that {what} first, reject the hunk, or land in the working tree.",
     )
 
 
 def undo_conflict(goal: Goal) -> LandingConflict:
     """Return the error for an undo that later edits overlap."""
     return LandingConflict(
-        f"later edits of {_named(goal.conflicts)} in {goal.part.value} overlap what the landing wrote; nothing was undone",
-        "undo those edits first, or change the lines yourself",
+        f"Later edits of {_named(goal.conflicts)} in {goal.part.value} overlap what the landing wrote; nothing was undone.",
+        "Undo those edits first, or change the lines yourself.",
     )
 
 

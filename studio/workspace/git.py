@@ -157,10 +157,10 @@ class Git:
             )
         except FileNotFoundError as missing:
             if missing.filename == "git":
-                raise RepositoryError("git is not installed", "install git 2.38 or later") from missing
-            raise RepositoryError(f"{cwd} is gone", "run the studio inside a repository") from missing
+                raise RepositoryError("git is not installed.", "Install git 2.38 or later.") from missing
+            raise RepositoryError(f"{cwd} is gone.", "Run the studio inside a repository.") from missing
         except subprocess.TimeoutExpired as late:
-            raise InternalError(f"git {args[0]} did not end", "look for a stuck file system") from late
+            raise InternalError(f"git {args[0]} did not end.", "Look for a stuck file system.") from late
 
     def run(self, *args: str, data: bytes = b"") -> bytes:
         """Run git and return its output.
@@ -177,10 +177,10 @@ class Git:
         stderr = done.stderr.decode("utf-8", "replace")
         if re.search(r"Read-only file system|Permission denied|insufficient permission", stderr):
             raise RepositoryError(
-                f"{self.git_dir} cannot be written to", "make the repository writable, or clone it somewhere that is"
+                f"{self.git_dir} cannot be written to.", "Make the repository writable, or clone it somewhere that is."
             )
         if re.search(r"No space left on device|Disk quota exceeded", stderr):
-            raise InternalError(f"the disk is full, git wrote nothing to {self.git_dir}", "free space and try again")
+            raise InternalError(f"The disk is full, git wrote nothing to {self.git_dir}.", "Free space and try again.")
         raise GitFailed(args[0], done.returncode, stderr)
 
     def text(self, *args: str, data: bytes = b"") -> str:
@@ -222,9 +222,9 @@ def require_version() -> tuple[int, ...]:
     try:
         said = subprocess.run(["git", "version"], capture_output=True, check=False, timeout=60).stdout.decode()
     except FileNotFoundError as missing:
-        raise RepositoryError("git is not installed", "install git 2.38 or later") from missing
+        raise RepositoryError("git is not installed.", "Install git 2.38 or later.") from missing
     found = re.search(r"(\d+)\.(\d+)", said)
     version = tuple(int(part) for part in found.groups()) if found else ()
     if version < _MINIMUM:
-        raise RepositoryError(f"git is {said.strip() or 'unknown'}, too old", "install git 2.38 or later")
+        raise RepositoryError(f"git is {said.strip() or 'unknown'}, too old.", "Install git 2.38 or later.")
     return version

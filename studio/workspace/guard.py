@@ -35,12 +35,12 @@ def check_paths(store: Store, view: Git, entries: Sequence[Entry], protect: Sequ
 
     """
     paths = [entry.path for entry in entries]
-    _refuse([path for path in paths if _escapes(path)], "inside .git or outside the tree", "reject its hunks")
+    _refuse([path for path in paths if _escapes(path)], "inside .git or outside the tree", "Reject its hunks.")
     special = [entry.path for entry in entries if not {entry.old_mode, entry.new_mode} <= _REGULAR]
-    _refuse(special, "a symbolic link or a submodule", "reject its hunks and make it yourself")
-    _refuse(_matching(store, protect, paths), "protected", "reject its hunks, or change `protect` in the configuration")
+    _refuse(special, "a symbolic link or a submodule", "Reject its hunks and make it yourself.")
+    _refuse(_matching(store, protect, paths), "protected", "Reject its hunks: the brief's `protect` names it.")
     added = [entry.path for entry in entries if entry.status == "A"]
-    _refuse(_ignored(view, added), "ignored by git", "reject its hunks, or change .gitignore first")
+    _refuse(_ignored(view, added), "ignored by git", "Reject its hunks, or change .gitignore first.")
 
 
 def _escapes(path: str) -> bool:
@@ -81,4 +81,4 @@ def _refuse(paths: Sequence[str], why: str, do: str) -> None:
         return
     named = ", ".join(paths[:_NAMED]) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
     verb = "is" if len(paths) == 1 else "are"
-    raise UsageError(f"{named} {verb} {why}", do)
+    raise UsageError(f"{named} {verb} {why}.", do)

@@ -28,11 +28,11 @@ __all__ = ["Lander", "Order"]
 
 _ABSENT = "000000"
 _UNDERWAY = {
-    "MERGE_HEAD": "a merge",
-    "CHERRY_PICK_HEAD": "a cherry-pick",
-    "REVERT_HEAD": "a revert",
-    "rebase-merge": "a rebase",
-    "rebase-apply": "a rebase",
+    "MERGE_HEAD": "A merge",
+    "CHERRY_PICK_HEAD": "A cherry-pick",
+    "REVERT_HEAD": "A revert",
+    "rebase-merge": "A rebase",
+    "rebase-apply": "A rebase",
 }
 
 
@@ -124,7 +124,7 @@ class Lander:
             discard(self.intents, msgspec.structs.replace(intent, made=tuple(made), files=tuple(files)))
             if isinstance(error, OSError) and not isinstance(error, StudioError):
                 raise RepositoryError(
-                    f"cannot write to the working tree: {error}", "look at its permissions"
+                    f"Cannot write to the working tree: {error}.", "Look at its permissions."
                 ) from error
             raise
         return msgspec.structs.replace(intent, made=tuple(made), files=tuple(files))
@@ -169,7 +169,7 @@ class Lander:
             return self._again(order.ref, goal)
         for name, what in _UNDERWAY.items():
             if order.landing.target.kind is TargetKind.COMMIT and (self.person.git_dir / name).exists():
-                raise RepositoryError(f"{what} is under way", "finish or abort it, or land in the working tree")
+                raise RepositoryError(f"{what} is under way.", "Finish or abort it, or land in the working tree.")
         lines = [f"tree {goal.after}", *([f"parent {order.head.commit}"] if order.head.commit else [])]
         lines += [f"author {self.person.identity('AUTHOR')}", f"committer {self.person.identity('COMMITTER')}"]
         body = "\n".join((*lines, "", order.message, "")).encode("utf-8", "replace")

@@ -50,12 +50,12 @@ def check_place(store: Store, person: Person, parts: Parts, changes: ChangeSet) 
         return
     if base["worktree"] != str(person.worktree):
         raise UsageError(
-            f"the run started in {base['worktree']}, not here", "land there with `--repo`, or here with `--elsewhere`"
+            f"The run started in {base['worktree']}, not here.", "Land there with `--repo`, or here with `--elsewhere`."
         )
     if base["branch"] != parts.head.branch:
         was, now = base["branch"] or "a detached HEAD", parts.head.branch or "a detached HEAD"
         raise UsageError(
-            f"the run started on {was}, and {now} is checked out", "check it out, or land here with `--elsewhere`"
+            f"The run started on {was}, and {now} is checked out.", "Check it out, or land here with `--elsewhere`."
         )
 
 
@@ -70,7 +70,7 @@ def landing_order(store: Store, parts: Parts, request: Request, landing: Landing
     changes, target = request.changes, request.target
     hunks = accepted_hunks(changes, request.decisions)
     if not hunks:
-        raise UsageError("nothing is accepted", "accept hunks first")
+        raise UsageError("Nothing is accepted.", "Accept hunks first.")
     if target.kind is TargetKind.BRANCH:
         _check_branch(parts, target.branch)
     subset = subset_tree(store, changes, request.decisions)
@@ -79,7 +79,7 @@ def landing_order(store: Store, parts: Parts, request: Request, landing: Landing
         if not goal.after:
             raise conflict(store, changes, request.decisions, goal)
     if goals[0].before == goals[0].after:
-        raise UsageError(f"{goals[0].part.value} already has what is accepted", "there is nothing to land")
+        raise UsageError(f"What is accepted is in {goals[0].part.value} already.", "There is nothing to land.")
     taken = set(hunks)
     by_path: dict[str, tuple[HunkId, ...]] = {}
     for file in changes.files:
@@ -129,7 +129,7 @@ def undo_order(store: Store, parts: Parts, landing: Landing, undo: LandingId, *,
         if not goal.after:
             raise undo_conflict(goal)
     if goals[0].before == goals[0].after:
-        raise UsageError(f"{landing.id} is undone already", "there is nothing to undo")
+        raise UsageError(f"{landing.id} is undone already.", "There is nothing to undo.")
     return Order(reverse, goals, parts.head, message, by_path, {})
 
 
@@ -139,8 +139,8 @@ def _branch_order(parts: Parts, landing: Landing, order: Order, *, deleted: bool
     now = parts.recorder.person.git.call("rev-parse", "--verify", "--quiet", name).stdout.decode().strip()
     if now != ("" if deleted else landing.commit):
         raise LandingConflict(
-            f"the branch {landing.target.branch} is no longer what the landing left; nothing was undone",
-            "delete or move the branch yourself",
+            f"The branch {landing.target.branch} is no longer what the landing left; nothing was undone.",
+            "Delete or move the branch yourself.",
         )
     ref = RefOp(name, "", landing.commit) if deleted else RefOp(name, landing.commit, "")
     return replace(order, ref=ref)
@@ -149,9 +149,9 @@ def _branch_order(parts: Parts, landing: Landing, order: Order, *, deleted: bool
 def _check_branch(parts: Parts, name: str) -> None:
     git = parts.recorder.person.git
     if git.call("check-ref-format", "--branch", name).returncode != 0 or name.startswith("-"):
-        raise UsageError(f"`{name}` cannot name a branch", "choose another name")
+        raise UsageError(f"`{name}` cannot name a branch.", "Choose another name.")
     if git.call("rev-parse", "--verify", "--quiet", f"refs/heads/{name}").returncode == 0:
-        raise UsageError(f"the branch {name} exists", "choose another name")
+        raise UsageError(f"The branch {name} exists.", "Choose another name.")
 
 
 def _message(message: str, trailers: Sequence[tuple[str, str]]) -> str:

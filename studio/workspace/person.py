@@ -71,8 +71,8 @@ class Person:
         done = self.git.call("var", f"GIT_{role}_IDENT")
         if done.returncode != 0:
             raise UsageError(
-                "git does not know who you are, so it cannot make a commit",
-                "run `git config user.name NAME` and `git config user.email MAIL`",
+                "git does not know who you are, so it cannot make a commit.",
+                "Run `git config user.name NAME` and `git config user.email MAIL`.",
             )
         return done.stdout.decode("utf-8", "replace").strip()
 
@@ -110,12 +110,12 @@ def find_person(directory: Path) -> Person:
     bare, inside, objects, git_dir, common = os.fsdecode(done.stdout).rstrip("\n").split("\n")[:5]
     if bare == "true":
         raise RepositoryError(
-            f"{directory} is a bare repository", "run the studio in a working tree: `git worktree add`"
+            f"{directory} is a bare repository.", "Run the studio in a working tree: `git worktree add`."
         )
     if inside != "true":
-        raise RepositoryError(f"{directory} is inside a git directory", "run the studio in the working tree")
+        raise RepositoryError(f"{directory} is inside a git directory.", "Run the studio in the working tree.")
     if objects != "sha1":
-        raise RepositoryError(f"{directory} uses {objects} objects", "use a repository with SHA-1 objects")
+        raise RepositoryError(f"{directory} uses {objects} objects.", "Use a repository with SHA-1 objects.")
     top = subprocess.run(
         ["git", "-C", str(directory), "rev-parse", "--show-toplevel"],
         capture_output=True,
@@ -130,10 +130,10 @@ def find_person(directory: Path) -> Person:
 def _not_found(directory: Path, stderr: str) -> RepositoryError:
     if "dubious ownership" in stderr:
         return RepositoryError(
-            f"{directory} belongs to another user",
-            f"if you trust it: git config --global --add safe.directory {directory}",
+            f"{directory} belongs to another user.",
+            f"If you trust it: git config --global --add safe.directory {directory}.",
         )
     if "not a git repository" in stderr:
-        return RepositoryError(f"{directory} is not in a git repository", "run `git init`, or go to a repository")
+        return RepositoryError(f"{directory} is not in a git repository.", "Run `git init`, or go to a repository.")
     first = next(iter(stderr.splitlines()), "no message")
-    return RepositoryError(f"git cannot read {directory}: {first}", "run `git status` there and repair what it names")
+    return RepositoryError(f"git cannot read {directory}: {first}.", "Run `git status` there and repair what it names.")

@@ -125,12 +125,12 @@ class Recorder:
         """
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise UsageError(
-                f"{path} is not in the working tree", "name a file by its path from the top of the repository"
+                f"{path} is not in the working tree.", "Name a file by its path from the top of the repository."
             )
         try:
             content = (self.person.worktree / path).read_bytes()
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file of the working tree") from error
+            raise UsageError(f"{path} cannot be read: {error.strerror}.", "Name a file of the working tree.") from error
         with self._store.scratch() as directory:
             view = self.view(directory / "index")
             blob = view.text("hash-object", "-w", "--stdin", f"--path={path}", data=content)
@@ -173,15 +173,15 @@ class Recorder:
             if entry.path in filtered:
                 if strict and not self._same_pointer(entry):
                     raise RepositoryError(
-                        f"{entry.path} is under the clean filter `{filtered[entry.path]}` and has uncommitted changes",
-                        "commit it or restore it: the studio never runs filters",
+                        f"{entry.path} is under the clean filter `{filtered[entry.path]}` and has uncommitted changes.",
+                        "Commit it or restore it: the studio never runs filters.",
                     )
                 continue
             if entry.status == "D":
                 gone.append(entry.path)
                 continue
             if self._size(entry.path) > self._limits.tracked_file:
-                raise RepositoryError(f"{entry.path} is too large to record", "commit it or restore it first")
+                raise RepositoryError(f"{entry.path} is too large to record.", "Commit it or restore it first.")
             written.append(entry.path)
         return gone, written
 
@@ -276,5 +276,5 @@ def stage(view: Git, gone: Iterable[str], written: Iterable[str]) -> None:
 
 def _unmerged(path: str) -> RepositoryError:
     return RepositoryError(
-        f"the index has unmerged paths: {path}", "finish the merge (`git add`, `git commit`) or abort it first"
+        f"The index has unmerged paths: {path}.", "Finish the merge (`git add`, `git commit`) or abort it first."
     )

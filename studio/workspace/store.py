@@ -72,8 +72,8 @@ class Store:
                 _put_link(self.view / "info" / name, Path(self.places.common) / "info" / name)
         except OSError as error:
             raise RepositoryError(
-                f"{self.places.state} cannot be written to: {error.strerror}",
-                "make the repository writable, or clone it somewhere that is",
+                f"{self.places.state} cannot be written to: {error.strerror}.",
+                "Make the repository writable, or clone it somewhere that is.",
             ) from error
 
     def _ensure(self, repository: Path) -> None:
@@ -129,7 +129,9 @@ class Store:
             end = output.index(b"\n", offset)
             name, kind, *size = output[offset:end].decode().split(" ")
             if not size:
-                raise InternalError(f"object {name} is {kind}", "the repository's objects were pruned; start a new run")
+                raise InternalError(
+                    f"Object {name} is {kind}.", "The repository's objects were pruned; start a new run."
+                )
             start, length = end + 1, int(size[0])
             found[name] = output[start : start + length]
             offset = start + length + 1
@@ -144,7 +146,9 @@ class Store:
         """
         done = self.git.call("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit_or_tree}^{{tree}}")
         if done.returncode != 0:
-            raise UsageError(f"there is no commit or tree {commit_or_tree}", "it may have been pruned: start a new run")
+            raise UsageError(
+                f"There is no commit or tree {commit_or_tree}.", "It may have been pruned: start a new run."
+            )
         return done.stdout.decode().strip()
 
     def files(self, tree: str) -> list[tuple[str, str, str]]:
@@ -216,7 +220,7 @@ class Store:
         done = self.git.call("merge-tree", *flags, left, right)
         if done.returncode not in {0, 1}:
             raise InternalError(
-                f"git merge-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}", "see the log"
+                f"git merge-tree failed: {done.stderr.decode('utf-8', 'replace').strip()}.", "See the log."
             )
         tree, *conflicts = (os.fsdecode(item) for item in done.stdout.split(b"\0") if item)
         return ("", tuple(dict.fromkeys(conflicts))) if done.returncode else (tree, ())

@@ -80,7 +80,7 @@ def _swap(swapper: Swapper, intent: Intent, observe: Observer) -> None:
 
 def moved(path: str) -> Moved:
     """Return the error for a file that is no longer what was merged."""
-    return Moved(f"{path} changed while it was landing; nothing was written", "save your work there and land again")
+    return Moved(f"{path} changed while it was landing; nothing was written.", "Save your work there and land again.")
 
 
 def _finish(intents: Intents, intent: Intent, observe: Observer) -> None:
@@ -130,7 +130,7 @@ def _lock_index(intents: Intents, intent: Intent) -> None:
         os.link(intents.staging(intent.landing.id) / intent.index.staged, lock)
     except FileExistsError as error:
         raise LandingConflict(
-            "another git process holds the index", f"wait for it to end; if none runs, remove {lock}"
+            "Another git process holds the index.", f"Wait for it to end; if none runs, remove {lock}."
         ) from error
     if digest_of(index.read_bytes() if index.exists() else None) != intent.index.before:
         raise Moved("the index changed while it was landing; nothing was written", "land again")

@@ -50,7 +50,7 @@ class Worktrees:
         """
         for part in (run, name):
             if not _NAME.fullmatch(part):
-                raise UsageError(f"`{part}` cannot name a worktree", "use letters, digits, dots and dashes")
+                raise UsageError(f"`{part}` cannot name a worktree.", "Use letters, digits, dots and dashes.")
         return self._store.places.worktrees / run / name
 
     def _git(self, run: RunId, name: str) -> Git:
@@ -85,7 +85,7 @@ class Worktrees:
         directory = self.directory(run, name)
         git = self._git(run, name)
         if directory.is_symlink() or not directory.is_dir():
-            raise UsageError(f"run {run} has no worktree `{name}`", "check it out first")
+            raise UsageError(f"Run {run} has no worktree `{name}`.", "Check it out first.")
         self._sweep(directory)
         changed = parse_raw(git.run("diff-files", "--raw", "-z", "--no-abbrev", "--ignore-submodules=all"))
         exclude = Path(self._store.places.common) / "info" / "exclude"
@@ -178,10 +178,10 @@ def _remove(path: Path) -> None:
         if subprocess.run(["rm", "-rf", "--", str(path)], capture_output=True, check=False).returncode == 0:
             return
         subprocess.run(["chmod", "-R", "u+rwx", "--", str(path)], capture_output=True, check=False)
-    raise InternalError(f"{path} cannot be removed", "look at its owner and permissions")
+    raise InternalError(f"{path} cannot be removed.", "Look at its owner and permissions.")
 
 
 def _too(word: str, detail: str) -> RepositoryError:
     return RepositoryError(
-        f"the run's worktree is too {word}: {detail}", "have the run make less, or ignore it in .gitignore"
+        f"The run's worktree is too {word}: {detail}.", "Have the run make less, or ignore it in .gitignore."
     )

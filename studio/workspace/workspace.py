@@ -197,7 +197,7 @@ class GitWorkspace:
         """
         content = self._recorder.clean(path)
         if not 0 < line <= len(split_lines(content)):
-            raise UsageError(f"{path} has no line {line}", f"it has {len(split_lines(content))}")
+            raise UsageError(f"{path} has no line {line}.", f"It has {len(split_lines(content))}.")
         return origin(self._store, self._intents, path, line, content, landings)
 
     def keep(self, runs: Collection[RunId], artifacts: Collection[ArtifactId]) -> None:

@@ -184,7 +184,7 @@ def test_links_ignored_and_unknown_are_refused(repo: Repo) -> None:
         land(ws, changes, WORKTREE, "build.log")
     with pytest.raises(UsageError, match="no hunk"):
         ws.subset_tree(changes, {"h-none": Decision(changes.files[0].hunks[0].id, Verdict.ACCEPTED)})
-    with pytest.raises(UsageError, match="nothing is accepted"):
+    with pytest.raises(UsageError, match="Nothing is accepted"):
         ws.land(changes, {}, WORKTREE, new_landing_id(), "", [], [], elsewhere=False)
 
 
@@ -217,7 +217,7 @@ def test_another_branch_asks_first(repo: Repo) -> None:
     ws = repo.workspace()
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     repo.git("switch", "-q", "-c", "other")
-    with pytest.raises(UsageError, match="the run started on main, and other"):
+    with pytest.raises(UsageError, match="The run started on main, and other"):
         land(ws, changes)
     land(ws, changes, elsewhere=True)
     assert (repo.path / "a.txt").read_text() == numbered(l2="two\n")
@@ -228,12 +228,12 @@ def test_busy_index_and_merges_under_way(repo: Repo) -> None:
     changes = propose(ws, {"a.txt": numbered(l2="two\n")})
     lock = repo.path / ".git/index.lock"
     lock.touch()
-    with pytest.raises(LandingConflict, match="another git process"):
+    with pytest.raises(LandingConflict, match="Another git process"):
         land(ws, changes, COMMIT)
     assert (repo.path / "a.txt").read_text() == numbered()
     lock.unlink()
     (repo.path / ".git/MERGE_HEAD").write_text(repo.git("rev-parse", "HEAD"))
-    with pytest.raises(RepositoryError, match="a merge is under way"):
+    with pytest.raises(RepositoryError, match="A merge is under way"):
         land(ws, changes, COMMIT)
     (repo.path / ".git/MERGE_HEAD").unlink()
     land(ws, changes, COMMIT)
