@@ -153,7 +153,7 @@ def test_in_a_linked_worktree_only_that_one_is_landed_in(lab: Lab) -> None:
     run = done.stdout.split()[0]
     assert belongings(other) == there
     assert written(lab, run)["calc.py"] == "def add(a, b):\n    return b + a\n"
-    told(lab.studio("accept", run, "--all", "--unchecked", code=None), 2, "the run started in", "--elsewhere")
+    told(lab.studio("accept", run, "--all", "--unchecked", code=None), 2, "The run started in", "--elsewhere")
     assert belongings(lab.repo) == before
     lab.studio("accept", run, "--all", "--unchecked", "--repo", str(other))
     assert (other / "mul.py").exists()
@@ -204,5 +204,5 @@ def test_changed_paths_of_lfs_are_refused_and_unchanged_ones_kept(lab: Lab) -> N
     assert belongings(lab.repo) == before
     (lab.repo / "big.bin").write_text("the content itself\n")
     before = belongings(lab.repo)
-    told(lab.studio(*start(lab), code=None), 2, "big.bin", "commit it")
+    told(lab.studio(*start(lab), code=None), 2, "big.bin", "Commit it")
     assert belongings(lab.repo) == before
