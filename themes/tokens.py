@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
+import msgspec
 from textual.theme import Theme
 
 __all__ = ["Palette", "Tokens"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True):
     """One colour for each meaning, as any string `textual.color.Color.parse` reads. Token `a_b` is `$a-b` in CSS."""
 
     ground: str
@@ -67,11 +65,10 @@ class Tokens:
 
     def variables(self) -> dict[str, str]:
         """Return the tokens as CSS variables."""
-        return {field.name.replace("_", "-"): str(getattr(self, field.name)) for field in fields(self)}
+        return {name.replace("_", "-"): str(getattr(self, name)) for name in self.__struct_fields__}
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True):
     """A named set of tokens."""
 
     name: str

@@ -10,9 +10,9 @@ A file names a base palette and the tokens it changes:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import msgspec
 from textual.color import Color, ColorParseError
 
 from themes.palettes import PALETTES
@@ -23,16 +23,14 @@ __all__ = ["LoadedThemes", "ThemeFault", "load_user_themes"]
 MAX_THEME_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ThemeFault:
+class ThemeFault(msgspec.Struct, frozen=True):
     """A theme file that cannot be used, and why, in one line."""
 
     path: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedThemes:
+class LoadedThemes(msgspec.Struct, frozen=True):
     """What a directory held."""
 
     palettes: tuple[Palette, ...] = ()
@@ -78,7 +76,7 @@ def _read(path: Path) -> Palette:
     if not isinstance(tokens, dict):
         raise _BrokenThemeError("tokens is not a table")
     changes = {str(name): _colour(str(name), value) for name, value in tokens.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] TOML values
-    return Palette(path.stem, dark, replace(base.tokens, **changes))
+    return Palette(path.stem, dark, msgspec.structs.replace(base.tokens, **changes))
 
 
 def _base(name: object) -> Palette:
@@ -89,7 +87,7 @@ def _base(name: object) -> Palette:
 
 
 def _colour(name: str, value: object) -> str:
-    if name not in {field.name for field in fields(Tokens)}:
+    if name not in Tokens.__struct_fields__:
         raise _BrokenThemeError(f"unknown token {name!r}")
     if not isinstance(value, str):
         raise _BrokenThemeError(f"token {name!r} is not a string")

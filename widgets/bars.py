@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
@@ -16,8 +17,7 @@ from textual.widget import Widget
 __all__ = ["BarItem", "KeyBar", "KeyItem", "StatusBar"]
 
 
-@dataclass(frozen=True, slots=True)
-class BarItem:
+class BarItem(msgspec.Struct, frozen=True):
     """A piece of the status bar. `tone` is a component class of `StatusBar` without its prefix; 0 is dropped last."""
 
     text: str
@@ -27,8 +27,7 @@ class BarItem:
     """What stands for it where there is little room."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyItem:
+class KeyItem(msgspec.Struct, frozen=True):
     """A key and what it does; `id` names the binding."""
 
     key: str

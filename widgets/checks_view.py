@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 
@@ -26,8 +26,7 @@ CHECK_GLYPHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
+class CheckRow(msgspec.Struct, frozen=True):
     """A check, a finding or a test. Texts are clean, one line each; `path` and `line` say where it points, if it does."""
 
     key: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum, auto
+
+import msgspec
 
 from widgets.ansi import clean
 from widgets.wrapping import wrap
@@ -23,8 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(msgspec.Struct, frozen=True):
     """A line; `op` is a space, `-` or `+`."""
 
     op: str
@@ -32,8 +32,7 @@ class DiffLine:
     newline: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class DiffHunk:
+class DiffHunk(msgspec.Struct, frozen=True):
     """A hunk. `note` says what a hunk without lines is about."""
 
     key: str
@@ -49,8 +48,7 @@ class DiffHunk:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DiffFile:
+class DiffFile(msgspec.Struct, frozen=True):
     """A file with its hunks."""
 
     path: str
@@ -69,8 +67,7 @@ class DiffFile:
         return sum(line.op == "-" for hunk in self.hunks for line in hunk.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class DiffMark:
+class DiffMark(msgspec.Struct, frozen=True):
     """A decision on a hunk: `undecided`, `accepted`, `rejected`, `edited`; `lines` are those taken, None for all."""
 
     state: str = "undecided"
@@ -79,8 +76,7 @@ class DiffMark:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DiffRemark:
+class DiffRemark(msgspec.Struct, frozen=True):
     """A remark, shown below a hunk's line, or below its header if `line` is negative."""
 
     author: str
@@ -99,8 +95,7 @@ class RowKind(Enum):
     NOTE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A row: indices into the files, their hunks, their lines, and for a remark the remark's and its line's."""
 
     kind: RowKind
@@ -111,13 +106,12 @@ class Place:
     part: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RowIndex:
+class RowIndex(msgspec.Struct, frozen=True):
     """All rows, and where each hunk and file starts."""
 
-    rows: list[Place] = field(default_factory=list[Place])
-    hunk_rows: list[int] = field(default_factory=list[int])
-    file_rows: list[int] = field(default_factory=list[int])
+    rows: list[Place] = msgspec.field(default_factory=list[Place])
+    hunk_rows: list[int] = msgspec.field(default_factory=list[int])
+    file_rows: list[int] = msgspec.field(default_factory=list[int])
     longest: int = 0
 
 

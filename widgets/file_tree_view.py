@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 
@@ -14,8 +14,7 @@ from widgets.tree_lines import TreeLines
 __all__ = ["FileRow", "FileTreeView"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(msgspec.Struct, frozen=True):
     """A file or a directory. `key` is its path; `mark` is `A`, `M`, `D`, `R`, `?` or empty."""
 
     key: str

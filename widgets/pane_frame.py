@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -15,8 +15,7 @@ from widgets.ansi import clean
 __all__ = ["PaneFrame", "Tab"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(msgspec.Struct, frozen=True):
     """A tab: the number that shows it, its title, the action a click does."""
 
     number: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.reactive import var
@@ -31,8 +31,7 @@ MIN_DETAIL = 5
 """Cells below which a detail says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
+class TimelineRow(msgspec.Struct, frozen=True):
     """A row. Texts are already one line each and clean; empty columns are left blank."""
 
     key: str

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
 
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -30,8 +31,7 @@ class TreeItem(Protocol):
 T = TypeVar("T", bound=TreeItem)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[T]):
+class Placed(msgspec.Struct, Generic[T], frozen=True):
     """An item in its place."""
 
     item: T

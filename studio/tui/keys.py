@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from textual.binding import Binding
 
 __all__ = ["KEYS", "PANES", "Key", "PaneInfo", "bindings", "key_label", "keys_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class PaneInfo:
+class PaneInfo(msgspec.Struct, frozen=True):
     """A pane: its id, title and the number that shows it."""
 
     id: str
@@ -24,8 +22,7 @@ PANES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """A binding. `id` is `pane.action`, or `screen.action` for what works everywhere."""
 
     id: str

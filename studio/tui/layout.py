@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["Layout", "arrange"]
 
@@ -17,8 +18,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """A layout's name (`wide`, `medium`, `narrow`) and, by pane shown, the panes that share its place."""
 
     name: str

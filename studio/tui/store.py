@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from studio.domain.changes import ChangeSet
@@ -19,8 +20,7 @@ TAIL_BYTES = 8192
 """Bytes of a live stream kept for the timeline."""
 
 
-@dataclass(slots=True)
-class Store:
+class Store(msgspec.Struct):
     """The state the panes present. Changed on the loop only, by the bridge and the screen."""
 
     project: str
@@ -38,7 +38,7 @@ class Store:
     """The change set of the run in view."""
     changes_of: tuple[str, str] = ("", "")
     """Run and artifact `changes` was read from."""
-    tails: dict[str, bytearray] = field(default_factory=dict[str, bytearray])
+    tails: dict[str, bytearray] = msgspec.field(default_factory=dict[str, bytearray])
     session: Session | None = None
     clock: Callable[[], float] = time.time
     """Unix seconds now."""

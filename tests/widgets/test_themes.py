@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from themes import PALETTES, Palette, Tokens, load_user_themes
 
 @pytest.mark.parametrize("palette", PALETTES, ids=lambda palette: palette.name)
 def test_every_colour_parses_and_text_can_be_read(palette: Palette) -> None:
-    colours = {field.name: Color.parse(getattr(palette.tokens, field.name)) for field in fields(Tokens)}
+    colours = {name: Color.parse(getattr(palette.tokens, name)) for name in Tokens.__struct_fields__}
     palette.theme()
     for ink in (
         "ink",

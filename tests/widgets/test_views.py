@@ -204,3 +204,75 @@ async def test_the_key_bar_always_shows_the_last_key_and_its_keys_are_buttons() 
         assert text_of(bar)[0] == " a accept  ? help"
         await pilot.click(KeyBar, offset=(2, 0))
         assert pressed == ["a"]
+
+
+async def test_selecting_on_a_hunks_header_begins_at_its_first_line() -> None:
+    view = DiffView()
+    async with Stage(view).run_test(size=(60, 20)) as pilot:
+        view.set_files(FILES, {"h1": (DiffRemark("critic", "a long remark " * 8),)})
+        view.focus()
+        assert not view.selecting
+        await pilot.press("v")
+        assert view.selecting
+        assert view.selected == (0,)
+        await pilot.press("j", "j")
+        assert view.selected == (0, 1, 2)
+        await pilot.press("v")
+        assert not view.selecting
+
+
+async def test_remarks_are_shown_whole_at_every_width() -> None:
+    view = DiffView()
+    said = " ".join(f"word{number}" for number in range(30))
+    async with Stage(view).run_test(size=(60, 20)) as pilot:
+        view.set_files(FILES, {"h1": (DiffRemark("critic", said),)})
+        for width in (60, 100, 45):
+            await pilot.resize_terminal(width, 20)
+            await pilot.pause()
+            assert said in " ".join(" ".join(text_of(view)).replace("“", "").split())
+
+
+async def test_a_log_wraps_and_keeps_all_of_a_line() -> None:
+    view = LogView()
+    async with Stage(view).run_test(size=(30, 10)) as pilot:
+        view.write("s", b"0123456789" * 7 + b"\nshort\n")
+        await pilot.pause(0.2)
+        assert "".join(text_of(view)).startswith("0123456789" * 7 + "short")
+        assert view.text() == "0123456789" * 7 + "\nshort"
+        await pilot.resize_terminal(90, 10)
+        await pilot.pause(0.2)
+        assert text_of(view)[:2] == ["0123456789" * 7, "short"]
+
+
+async def test_a_patch_is_shown_harmless() -> None:
+    view = LogView()
+    async with Stage(view).run_test(size=(60, 10)):
+        view.show_patch("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new \x1b[2J\u202e\n")
+        assert text_of(view)[3:5] == ["-old", "+new ␛[2J<U+202E>"]
+
+
+async def test_what_is_folded_is_found_and_the_cursor_stays_near() -> None:
+    view = TimelineView()
+
+    def rows(*, done: bool) -> list[TimelineRow]:
+        status = "done" if done else "running"
+        return [
+            TimelineRow("s1", "", "stage", "done", "plan", open=False),
+            TimelineRow("c1", "s1", "call", "done", "planner"),
+            TimelineRow("s2", "", "stage", status, "build", open=not done),
+            TimelineRow("c2", "s2", "call", status, "builder"),
+            TimelineRow("s3", "", "stage", "running", "test"),
+        ]
+
+    async with Stage(view).run_test(size=(40, 10)):
+        view.set_items(rows(done=False))
+        assert [view.placed(at).item.key for at in range(view.count)] == ["s1", "s2", "c2", "s3"]
+        assert view.go_to("c2")
+        view.set_items(rows(done=True))
+        assert view.current is not None
+        assert view.current.key == "c2", "what holds the cursor is not folded away"
+        view.go(0)
+        view.set_items(rows(done=True))
+        assert view.go_to("c1")
+        assert view.current.key == "c1"
+        assert not view.go_to("zzz")

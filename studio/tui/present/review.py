@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from studio.tui.present.text import money, plural
 from widgets.diff_data import DiffFile, DiffHunk, DiffLine, DiffMark, DiffRemark
@@ -148,8 +149,7 @@ def landing_said(run: RunState) -> str:
     return f"landed again: {landed(last)}" if last.undoes in undone else "landing undone"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """A verdict in words: `count` is what it is on, `text` what it says."""
 
     count: str = ""

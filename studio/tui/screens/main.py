@@ -74,6 +74,7 @@ class MainScreen(MainActions, Screen[None]):
         self._dirty: Timer | None = None
         self._ticking: Timer | None = None
         self._layout_now: Layout | None = None
+        self._arranged: tuple[Layout, int] | None = None
 
     @property
     def studio(self) -> Shell:
@@ -81,13 +82,17 @@ class MainScreen(MainActions, Screen[None]):
         return cast("Shell", self.app)  # pyright: ignore[reportUnknownMemberType] only the studio's app pushes this screen
 
     def compose(self) -> ComposeResult:
-        """Lay out."""
+        """Lay out, for the size there is: styling what is shown twice would be felt at the first paint."""
+        layout = arrange(*self.app.size, self.recent, zoomed=False)  # pyright: ignore[reportUnknownMemberType] the app's own type does not matter
+        self.add_class(f"-{layout.name}")
         yield StatusBar(header_items(self.store))
         yield Static(id="trouble", markup=False)
         yield Static(id="too-small", markup=False)
         with Container(id="panes"):
             for kind in self.PANE_TYPES:
-                yield kind(self.store)
+                pane = kind(self.store)
+                pane.display = kind.ID in layout.places
+                yield pane
         yield KeyBar()
 
     def pane(self, id_: str) -> Pane:
@@ -209,7 +214,10 @@ class MainScreen(MainActions, Screen[None]):
             wanted = f"{SMALLEST[0]}x{SMALLEST[1]}"
             self.query_one("#too-small", Static).update(Content(f"Too small: {here}.\nThe studio needs {wanted}."))
         layout = arrange(self.size.width, self.size.height, self.recent, zoomed=self.zoomed)
-        self._layout_now = layout
+        arranged = (layout, self.studio.remembered.wider)
+        if arranged == self._arranged:
+            return
+        self._arranged, self._layout_now = arranged, layout
         for name in ("wide", "medium", "narrow"):
             self.set_class(layout.name == name, f"-{name}")
         for pane in self.panes:
