@@ -53,7 +53,7 @@ class Shelf:
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA busy_timeout=5000; {_SCHEMA}")
+        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON; {_SCHEMA}")
 
     def put(self, items: Sequence[MemoryItem], *, told: bool = False) -> None:
         """Add items, or replace those with the same id."""
@@ -94,9 +94,16 @@ class Shelf:
         return True
 
     def drop(self, item: str, *, told: bool = False) -> bool:
-        """Remove an item; return whether it was there."""
-        with self._lock, self._db:
-            return self._drop(item, told=told)
+        """Remove an item, so that nothing of it is left in the file; return whether it was there."""
+        with self._lock:
+            with self._db:
+                there = self._drop(item, told=told)
+                if there:
+                    # What is deleted from the index of words stays in its segments until they are merged.
+                    self._db.execute("INSERT INTO words(words) VALUES ('optimize')")
+            if there:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return there
 
     def replace(self, items: Sequence[MemoryItem]) -> None:
         """Hold exactly these."""
