@@ -13,20 +13,38 @@ from studio.sandbox.toolchains import LANGUAGES
 
 __all__ = ["check", "environment", "probe_toolchains"]
 
+_MAX_WORD = 128 * 1024
+"""Bytes of one argument with its end, as Linux takes them (MAX_ARG_STRLEN)."""
+_MAX_WORDS = 1024 * 1024
+"""Bytes of arguments and environment: half of what Linux takes with a stack of 8 MiB."""
+
 
 def check(tree: Path, command: Command) -> str:
     """Return why `command` cannot be run in `tree`, or nothing."""
     texts = [*command.argv, command.cwd, *(text for pair in (*command.env, *command.mounts) for text in pair)]
     if not command.argv or not command.argv[0]:
         return "the command is empty"
-    if any("\0" in text for text in texts):
-        return "the command contains a NUL character"
+    if problem := _unsayable(texts):
+        return problem
     if any(not name or "=" in name for name, _ in command.env):
         return "the name of an environment variable is empty or contains ="
     if not all(map(_stays_inside, [command.cwd, *(path for _, path in command.mounts)])):
         return "a path of the command leads out of the tree"
     if not tree.is_dir():
         return f"{tree}: no such directory"
+    return ""
+
+
+def _unsayable(texts: list[str]) -> str:
+    """Return why the kernel does not take these words, or nothing."""
+    if any("\0" in text for text in texts):
+        return "the command contains a NUL character"
+    try:
+        sizes = [len(os.fsencode(text)) for text in texts]
+    except UnicodeEncodeError:
+        return "the command contains half a surrogate pair"
+    if max(sizes) >= _MAX_WORD or sum(sizes) > _MAX_WORDS:
+        return f"the command is too long: a word has at most {_MAX_WORD - 1:,} bytes, all together {_MAX_WORDS:,}"
     return ""
 
 

@@ -133,6 +133,8 @@ async def test_working_directory(sandbox: Sandbox, tree: Path) -> None:
         Command(("true",), cwd="/etc"),
         Command(("true",), env=(("A=B", "c"),)),
         Command(("a\0b",)),
+        Command(("echo", "\ud800")),
+        Command(("echo", "x" * 200_000)),
         Command(("true",), mounts=(("/etc", "../etc"),)),
     ],
 )

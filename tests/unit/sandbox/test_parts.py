@@ -36,6 +36,10 @@ def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     assert check(tmp_path, Command(("true",), cwd="a/../b")) == ""
     assert "out of the tree" in check(tmp_path, Command(("true",), cwd="a/../../b"))
     assert "no such directory" in check(tmp_path / "none", Command(("true",)))
+    assert "surrogate" in check(tmp_path, Command(("echo", "\ud800")))
+    assert check(tmp_path, Command(("echo", os.fsdecode(b"\xff")))) == ""
+    assert "too long" in check(tmp_path, Command(("echo", "x" * 131_072)))
+    assert "too long" in check(tmp_path, Command(("echo", *(["x" * 100_000] * 11))))
 
 
 def executable(path: Path) -> Path:
