@@ -22,9 +22,7 @@ def rules() -> dict[str, object]:
     nonsense = {"contains": ["fault nonsense"], "reply": "Colourless green ideas sleep furiously."}
     broken = {"contains": ["fault bad calls"], "tool_calls": [{"name": "edit", "arguments": '{"path": 7, "cont'}]}
     strange = {"contains": ["fault strange tool"], "tool_calls": [{"name": "launch", "arguments": "{}"}]}
-    good = scripted()["rules"]
-    assert isinstance(good, list)
-    return {"rules": [*faults, nonsense, broken, strange, *good]}  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    return {"rules": [*faults, nonsense, broken, strange, *scripted()["rules"]]}
 
 
 @pytest.fixture(scope="module")

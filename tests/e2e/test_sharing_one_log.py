@@ -33,9 +33,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             }
         ],
     }
-    rules = scripted()["rules"]
-    assert isinstance(rules, list)
-    script = {"rules": [slow, failing, *rules]}  # pyright: ignore[reportUnknownArgumentType]  # JSON
+    script = {"rules": [slow, failing, *scripted()["rules"]]}
     with Lab(tmp_path_factory.mktemp("sharing"), script, config=CONFIG) as lab:
         yield lab
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.fakes.studio_lab import Lab, git
 
@@ -59,7 +60,7 @@ def told(done: subprocess.CompletedProcess[str], code: int, what: str, do: str =
 
 def scripted(
     path: str = "mul.py", content: str = "def mul(a: int, b: int) -> int:\n    return a * b\n"
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the script of an instant model that writes one file, whatever it is asked."""
     call = {"name": "edit", "arguments": {"path": path, "content": content, "done": True}}
     return {"rules": [{"contains": ["You are the builder"], "reply": "Done.", "tool_calls": [call]}]}
