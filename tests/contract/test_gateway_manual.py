@@ -174,6 +174,9 @@ def test_a_place_that_cannot_be_used_is_refused(store: JournalStore, tmp_path: P
 def test_a_place_that_cannot_be_written_to_is_refused(
     store: JournalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # root, whom tests may run as, writes anywhere
+    def nobody_may(path: str, mode: int) -> bool:
+        return False
+
+    monkeypatch.setattr("os.access", nobody_may)  # root, whom tests may run as, writes anywhere
     with pytest.raises(UsageError, match="Cannot write"):
         gateway(store, tmp_path / "sealed")

@@ -55,7 +55,14 @@ def test_a_question_survives_kills_and_is_answered_from_anywhere(lab: Lab) -> No
 def test_without_a_person_a_gate_fails_and_resuming_waits_for_one(lab: Lab) -> None:
     ask_about(lab, "lattice")
     done = lab.studio(
-        "run", lab.brief("# Lattice\n\nPaint the lattice."), *lab.model(), "--depth", "standard", "--on-gate", "fail", code=8
+        "run",
+        lab.brief("# Lattice\n\nPaint the lattice."),
+        *lab.model(),
+        "--depth",
+        "standard",
+        "--on-gate",
+        "fail",
+        code=8,
     )
     assert "Which lattice?" in done.stdout
     run = done.stdout.split()[0]

@@ -150,7 +150,9 @@ class Lab:
         """Run a command to its end; with `code`, its exit code is checked."""
         done = self.run(self.command(*arguments), timeout)
         if code is not None:
-            assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+            assert done.returncode == code, (
+                f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+            )
         return done
 
     def json(self, *arguments: str, code: int | None = 0, timeout: float = 90) -> Any:
