@@ -44,6 +44,9 @@ class LandDialog(ModalScreen[Wanted | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "land", "Land", id="land.land", priority=True),
         Binding("escape", "dismiss(None)", "Cancel", id="land.cancel", priority=True),
+        # A quick hand presses these before the list has the focus; none of them may be lost.
+        Binding("j,down", "move(1)", "Next target", id="land.next", show=False),
+        Binding("k,up", "move(-1)", "Previous target", id="land.previous", show=False),
     ]
     DEFAULT_CSS = """
     LandDialog {
@@ -99,6 +102,11 @@ class LandDialog(ModalScreen[Wanted | None]):
         kind = TARGETS[index][0]
         self.query_one("#branch").display = kind == "branch"
         self.query_one("#message").display = kind in {"commit", "branch"}
+
+    def action_move(self, by: int) -> None:
+        """Choose the next target, or the one before."""
+        targets = self.query_one(OptionList)
+        targets.highlighted = max(0, min((targets.highlighted or 0) + by, len(TARGETS) - 1))
 
     def action_land(self) -> None:
         """Give the choice."""

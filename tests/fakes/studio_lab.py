@@ -109,7 +109,11 @@ class Lab:
 
         self.server = FakeOpenAI(reply).__enter__()
         self.env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "XDG_", "STUDIO_"))},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("GIT_", "XDG_", "STUDIO_", "COLUMNS", "LINES"))
+            },
             "HOME": str(self.home),
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_CONFIG_HOME": str(self.home / "config"),

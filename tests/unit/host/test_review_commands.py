@@ -140,7 +140,7 @@ async def test_unknown_runs_hunks_and_lines_are_named(site: Any) -> None:
         a = hunks["a.txt"]
         wrong: list[tuple[Any, str]] = [
             (c.Decide(run, accept(HunkId("h-none"))), "no hunk h-none"),
-            (c.Decide(run, accept(a, lines=(99,))), "no line 99"),
+            (c.Decide(run, accept(a, lines=(99,))), "no line 100"),
             (c.Decide(run, (Decision(a, Verdict.REJECTED, (0,)),)), "only be accepted|Lines"),
             (c.MakeRemark(run, Remark("x", "y", HunkId("h-none"))), "no hunk"),
             (c.AnswerGate(run, GateId("g-none"), "yes"), "no open gate"),

@@ -55,10 +55,10 @@ def test_checks_put_failures_first_and_say_what_was_not_run() -> None:
     tops = [row for row in check_rows(run) if not row.parent]
     assert [row.check for row in tops] == ["lint", "tests", "types", "syntax"]
     assert tops[2].detail == "not run: mypy is not configured here"
-    assert summary(run) == "2 failed · 1 not run · 1 passed"
+    assert summary(run) == "2 failed · 1 not run · 1 passed · confidence 64%"
     session.emit(CheckWaived("lint", "generated"), run=RUN)
     assert next(row for row in check_rows(run) if row.check == "lint").state == "waived"
-    assert summary(run) == "1 failed · 1 not run · 1 passed · 1 waived"
+    assert summary(run) == "1 failed · 1 not run · 1 passed · 1 waived · confidence 64%"
 
 
 def test_files_have_directories_before_them() -> None:

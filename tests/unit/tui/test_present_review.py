@@ -9,6 +9,7 @@ from studio.domain.checks import CheckResult, Outcome, SubsetVerdict
 from studio.domain.events import HunkDecided, SubsetChecked
 from studio.domain.ids import HunkId
 from studio.domain.state import RunState
+from studio.protocol.digest import decisions_digest
 from studio.tui.present.review import choose_lines, counts, diff_files, diff_marks, diff_remarks, new_side, verdict
 from tests.fakes.fake_session import FakeSession
 from tests.fakes.studio_story import RUN, changes, told_review
@@ -64,7 +65,9 @@ def decide(session: FakeSession, hunk: str, verdict_: Verdict) -> None:
 def checked(session: FakeSession, *taken: str, outcome: Outcome = Outcome.PASSED, needs: tuple[str, ...] = ()) -> None:
     result = CheckResult("tests", outcome, "t")
     ids = tuple(HunkId(id_) for id_ in taken)
-    session.emit(SubsetChecked(SubsetVerdict("t", (result,), ids, tuple(HunkId(n) for n in needs))), run=RUN)
+    digest = decisions_digest(decided.decision for decided in run_of(session).decisions.values())
+    verdict_ = SubsetVerdict("t", (result,), ids, tuple(HunkId(n) for n in needs), "tests", digest)
+    session.emit(SubsetChecked(verdict_), run=RUN)
 
 
 def test_the_change_set_becomes_files_with_provenance(session: FakeSession) -> None:
@@ -90,7 +93,7 @@ def test_the_verdict_says_what_it_rests_on(session: FakeSession) -> None:
     decide(session, "h-0000000002", Verdict.ACCEPTED)
     assert "not checked" in verdict(run, changes()).text
     checked(session, "h-0000000002", outcome=Outcome.FAILED, needs=("h-0000000001",))
-    assert verdict(run, changes()).text == "✗ 1 accepted: tests failed, needs shortener/store.py:1"
+    assert verdict(run, changes()).text == "✗ tests failed, needs shortener/store.py:1"
     decide(session, "h-0000000001", Verdict.ACCEPTED)
     assert "stale" in verdict(run, changes()).text
     checked(session, "h-0000000001", "h-0000000002")
