@@ -305,6 +305,12 @@ def _services(places: Places, name: str) -> Services:
 async def run_worker(places: Places, name: str, *, lifeline: int | None = None, adopt: str | None = None) -> None:
     """Be a worker until told to end, or until the lifeline closes."""
     from studio.models import warm
+    from studio.pipeline.learn import remembered
     from studio.pipeline.worker import work
 
-    await work(_services(places, name), lifeline=lifeline, warm=warm, adopt=adopt)
+    lost = not load_config(places).memory.url and not any(places.memory.glob("*.sqlite"))
+    services = _services(places, name)
+    items = await asyncio.to_thread(remembered, services.journal) if lost else []
+    if items:
+        await asyncio.to_thread(services.memory.rebuild, items)
+    await work(services, lifeline=lifeline, warm=warm, adopt=adopt)

@@ -14,7 +14,7 @@ from dbos import DBOS
 
 from studio.domain.brief import Brief, parse_brief
 from studio.domain.changes import ChangeSet, Decision, Landing, Verdict
-from studio.domain.events import ChangesLanded, HunkDecided, MemoryLearned, Record, StageFinished
+from studio.domain.events import ChangesLanded, HunkDecided, MemoryForgotten, MemoryLearned, Record, StageFinished
 from studio.domain.fold import fold
 from studio.domain.ids import ArtifactId
 from studio.domain.memory import MemoryItem
@@ -26,11 +26,27 @@ from studio.pipeline.hidden import Hidden
 from studio.pipeline.results import CheckRound, Repaired
 from studio.pipeline.services import Services, current
 from studio.pipeline.trees import changed_paths
+from studio.ports.journal import Journal
 
-__all__ = ["learn"]
+__all__ = ["learn", "remembered"]
 
 _MAX_BYTES = 500_000
+_PAGE = 2000
 _MAX_DIFF = 4_000
+
+
+def remembered(journal: Journal) -> list[MemoryItem]:
+    """Return what the log says is remembered: the truth a lost memory is rebuilt from."""
+    items: dict[str, MemoryItem] = {}
+    after = 0
+    while records := journal.read(after, _PAGE, kinds=("memory.learned", "memory.forgotten")):
+        for record in records:
+            if isinstance(record.event, MemoryLearned):
+                items[record.event.item.id] = record.event.item
+            elif isinstance(record.event, MemoryForgotten):
+                items.pop(record.event.item, None)
+        after = records[-1].seq
+    return list(items.values())
 
 
 @DBOS.workflow(name="learn")

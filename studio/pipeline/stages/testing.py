@@ -68,4 +68,7 @@ async def _fail_without(spec: RunSpec, before: str, after: str) -> tuple[tuple[s
     failing = sum(test.outcome is Outcome.FAILED for test in tests)
     if not tests and any(result.outcome is Outcome.FAILED for result in results):
         return paths, -1, f"{len(paths)} test files; without the change they cannot even be loaded"
+    unloaded = sum("::" not in test.id for test in tests)
+    if unloaded:
+        return paths, failing, f"{len(paths)} test files; without the change {unloaded} of them cannot be loaded"
     return paths, failing, f"{len(paths)} test files; {failing} of {len(tests)} tests fail without the change"
