@@ -115,9 +115,15 @@ def test_nothing_outlives_a_studio_that_is_killed(tree: Path) -> None:
     argv = [sys.executable, "-c", PREAMBLE + textwrap.dedent(code), str(tree)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as studio:
         assert studio.stdout is not None
-        assert studio.stdout.readline() == b"begun\n"
-        assert holders(mark)
-        studio.send_signal(signal.SIGKILL)
+        try:
+            assert studio.stdout.readline() == b"begun\n"
+            for _ in range(200):  # said before the shell has become the first sleep
+                if holders(mark):
+                    break
+                time.sleep(0.05)
+            assert holders(mark)
+        finally:
+            studio.send_signal(signal.SIGKILL)
     for _ in range(200):
         if not holders(mark):
             return

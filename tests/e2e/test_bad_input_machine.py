@@ -19,7 +19,7 @@ from studio.protocol.locate import locate
 from tests.fakes.belongings import belongings, quick, scripted, told
 from tests.fakes.studio_lab import Lab, wait_for
 
-CONFIG = 'sandbox = "bubblewrap"\nidle_seconds = 20\n[models]\ncache = false\n'
+CONFIG = 'sandbox = "bubblewrap"\nidle_seconds = 600\n[models]\ncache = false\n'
 DISK_BYTES = 24 * 1024 * 1024
 COMMENT = "x" * 100_000
 

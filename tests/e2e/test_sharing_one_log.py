@@ -16,6 +16,7 @@ from studio.protocol.commands import ReadEvents
 from studio.protocol.locate import locate
 from studio.protocol.messages import Happened
 from tests.fakes.belongings import belongings, quick, scripted, told
+from tests.fakes.openai_server import Received
 from tests.fakes.studio_lab import Lab, wait_for
 
 CONFIG = 'sandbox = "bubblewrap"\nidle_seconds = 20\n[models]\ncache = false\n'
@@ -93,12 +94,17 @@ async def watch(client: HostClient, run: RunId) -> list[int]:
 
 def test_ctrl_c_cancels_the_run_it_follows_at_once(lab: Lab) -> None:
     before = belongings(lab.repo)
+
+    def slow() -> list[Received]:
+        return [request for request in lab.server.requests if "slowly" in request.prompt]
+
+    earlier = len(slow())
     words = ["run", lab.brief("# Slow\n\nWork slowly."), *lab.model(), "--depth", "quick"]
     process = subprocess.Popen(
         lab.command(*words), cwd=lab.repo, env=lab.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert wait_for(lambda: any("slowly" in request.prompt for request in lab.server.requests))
+    assert wait_for(lambda: len(slow()) > earlier)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     told(subprocess.CompletedProcess(words, process.returncode, out, err), 130, "is cancelled", "studio resume")
@@ -108,7 +114,7 @@ def test_ctrl_c_cancels_the_run_it_follows_at_once(lab: Lab) -> None:
         return bool(lab.json("show", run)["status"] == "cancelled")
 
     assert wait_for(ended)
-    (request,) = [one for one in lab.server.requests if "slowly" in one.prompt]
+    (request,) = slow()[earlier:]
     assert request.left.wait(10), "the model's stream was cut, not read to its end"
     assert belongings(lab.repo) == before
 
