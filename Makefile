@@ -17,7 +17,7 @@ demo: setup ## the main job on a bundled brief; MODEL=SPEC or MODEL=auto asks a 
 	@$(BIN)/studio demo $(if $(MODEL),--model "$(MODEL)")
 
 test: setup ## every test
-	@$(BIN)/python -m pytest -n $(JOBS) -q $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -p no:randomly -q $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff format --check studio widgets themes tests
